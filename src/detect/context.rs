@@ -1,0 +1,24 @@
+//! What a detector may look at when it finishes.
+
+use crate::source::{Origin, Place, Places};
+
+use super::{LogFacts, Settings};
+
+/// What a detector may look at when it finishes.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Thresholds and allow-lists.
+    pub settings: &'a Settings,
+    /// What the log as a whole has and lacks.
+    pub log: &'a LogFacts,
+    /// Where lines stand.
+    pub places: &'a Places,
+}
+
+impl Context<'_> {
+    /// The file and line of `origin`.
+    #[must_use]
+    pub fn place(&self, origin: Origin) -> Place {
+        self.places.resolve(origin)
+    }
+}

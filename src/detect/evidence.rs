@@ -1,0 +1,117 @@
+//! The few events that a finding shows: its first ones and its last ones.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::Event,
+    finding::{Evidence, Timestamp},
+    source::Origin,
+};
+
+use super::Context;
+
+/// How many of the first and how many of the last events are kept.
+const KEPT: usize = 3;
+
+/// A count with its first and last events, in bounded memory.
+///
+/// Events are ordered by (time, hash of their identity, origin): the hash comes before the origin so
+/// that two events of one microsecond are chosen alike whichever files they stand in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceSet {
+    count: u64,
+    first: Vec<Entry>,
+    last: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Entry {
+    time: Option<Timestamp>,
+    identity: u64,
+    origin: Origin,
+    audit_id: String,
+}
+
+impl EvidenceSet {
+    /// Counts `event` and keeps it if it is among the first or the last.
+    pub fn add(&mut self, event: &Event<'_>) {
+        self.count += 1;
+        let time = event.time();
+        let early = self.first.len() < KEPT || self.first.last().is_some_and(|e| time <= e.time);
+        let late = self.last.len() < KEPT || self.last.first().is_some_and(|e| time >= e.time);
+        if !early && !late {
+            return;
+        }
+        let entry = Entry {
+            time,
+            identity: event.identity(),
+            origin: event.origin,
+            audit_id: event.audit_id.read().into_owned(),
+        };
+        if early {
+            insert(&mut self.first, entry.clone());
+            self.first.truncate(KEPT);
+        }
+        if late {
+            insert(&mut self.last, entry);
+            self.last.drain(..self.last.len().saturating_sub(KEPT));
+        }
+    }
+
+    /// Adds what another set has counted.
+    pub fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        for entry in other.first {
+            insert(&mut self.first, entry);
+        }
+        self.first.truncate(KEPT);
+        for entry in other.last {
+            insert(&mut self.last, entry);
+        }
+        self.last.drain(..self.last.len().saturating_sub(KEPT));
+    }
+
+    /// How many events there were.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The time of the first event.
+    #[must_use]
+    pub fn first_seen(&self) -> Option<Timestamp> {
+        self.first.iter().find_map(|entry| entry.time)
+    }
+
+    /// The time of the last event.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.last.iter().rev().find_map(|entry| entry.time)
+    }
+
+    /// The events kept, by time, each once.
+    #[must_use]
+    pub fn show(&self, context: &Context<'_>) -> Vec<Evidence> {
+        let mut entries: Vec<&Entry> = self.first.iter().chain(&self.last).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        let shown = entries.into_iter().map(|entry| {
+            let place = context.place(entry.origin);
+            let audit_id = entry.audit_id.clone();
+            Evidence {
+                time: entry.time,
+                audit_id,
+                file: place.file,
+                line: place.line,
+            }
+        });
+        let mut shown: Vec<Evidence> = shown.collect();
+        shown.sort_unstable();
+        shown
+    }
+}
+
+fn insert(sorted: &mut Vec<Entry>, entry: Entry) {
+    let at = sorted.partition_point(|other| *other < entry);
+    sorted.insert(at, entry);
+}

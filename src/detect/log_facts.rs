@@ -1,0 +1,97 @@
+//! What a log as a whole has and lacks, so that detectors can say what they could not see.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Event, Level, Stage},
+    finding::Timestamp,
+};
+
+use super::tally::earliest;
+
+/// What a log as a whole has and lacks. Counted over all events, whatever their stage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFacts {
+    /// Events by stage.
+    pub stages: BTreeMap<Stage, u64>,
+    /// Events by level.
+    pub levels: BTreeMap<Level, u64>,
+    /// Requests (after counting by best stage).
+    pub requests: u64,
+    /// Requests by ServiceAccounts.
+    pub service_account_requests: u64,
+    /// Events that carry at least one annotation.
+    pub annotated: u64,
+    /// Requests by ServiceAccounts that name their pod (`user.extra`).
+    pub with_pod: u64,
+    /// Requests by ServiceAccounts that carry an `authentication.k8s.io/` annotation.
+    pub with_token_annotation: u64,
+    /// Requests that get, list or watch anything.
+    pub reads: u64,
+    /// Requests on secrets, by anybody.
+    pub secret_requests: u64,
+    /// Arrival of the first request.
+    pub first_event: Option<Timestamp>,
+    /// Arrival of the last request.
+    pub last_event: Option<Timestamp>,
+}
+
+impl LogFacts {
+    /// Takes note of one event of any stage.
+    pub fn observe(&mut self, event: &Event<'_>) {
+        *self.stages.entry(event.stage).or_default() += 1;
+        *self.levels.entry(event.level).or_default() += 1;
+        self.annotated += u64::from(!event.annotations.is_empty());
+        let time = event.time();
+        self.first_event = earliest(self.first_event, time);
+        self.last_event = self.last_event.max(time);
+    }
+
+    /// Takes note of one request, beside [`LogFacts::observe`] for its event.
+    pub fn observe_request(&mut self, event: &Event<'_>) {
+        self.requests += 1;
+        self.reads += u64::from(
+            ["get", "list", "watch"]
+                .iter()
+                .any(|verb| event.verb == *verb),
+        );
+        self.secret_requests += u64::from(event.is_core("secrets"));
+        if event.service_account().is_some() {
+            self.service_account_requests += 1;
+            let pod = event.user.extra("authentication.kubernetes.io/pod-name");
+            self.with_pod += u64::from(pod.is_some());
+            let token = event
+                .annotations
+                .entries()
+                .any(|(key, _)| key.starts_with("authentication.k8s.io/"));
+            self.with_token_annotation += u64::from(token);
+        }
+    }
+
+    /// Adds what another part of the log has and lacks.
+    pub fn merge(&mut self, other: Self) {
+        for (stage, count) in other.stages {
+            *self.stages.entry(stage).or_default() += count;
+        }
+        for (level, count) in other.levels {
+            *self.levels.entry(level).or_default() += count;
+        }
+        self.requests += other.requests;
+        self.service_account_requests += other.service_account_requests;
+        self.annotated += other.annotated;
+        self.with_pod += other.with_pod;
+        self.with_token_annotation += other.with_token_annotation;
+        self.reads += other.reads;
+        self.secret_requests += other.secret_requests;
+        self.first_event = earliest(self.first_event, other.first_event);
+        self.last_event = self.last_event.max(other.last_event);
+    }
+
+    /// Events of any stage.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.stages.values().sum()
+    }
+}

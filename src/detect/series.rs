@@ -1,0 +1,222 @@
+//! Counts per time bucket, as fine as bounded memory allows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Timestamp;
+
+/// The bucket widths, in seconds, the finest first.
+const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
+
+/// How many buckets one block holds: the unit in which memory is counted.
+const BLOCK: i64 = 60;
+
+/// How many buckets are counted over time.
+///
+/// Starts with seconds and, when more than `MAX_BLOCKS` blocks of 60 buckets have something in them,
+/// goes over to the next width (1 s, 10 s, 1 min, 5 min, 1 h, 1 d) for all of them. The width in the end
+/// is the finest one that fits the whole, so it does not depend on the order of the input, nor on how it
+/// was split: a part never needs a coarser one than the whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series<const MAX_BLOCKS: usize> {
+    width: u8,
+    total: u64,
+    /// By block number (time / width / 60): the buckets that have something in them.
+    blocks: BTreeMap<i64, Vec<(u8, u32)>>,
+}
+
+/// The best window of a [`Series`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peak {
+    /// When the window starts.
+    pub start: Timestamp,
+    /// Its length in seconds; longer than was asked for where the buckets are wider.
+    pub seconds: u64,
+    /// How many were counted in it.
+    pub count: u64,
+}
+
+impl Peak {
+    /// Per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.count as f64 / self.seconds as f64
+    }
+}
+
+impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
+    /// Counts one at `time`; something without a time is counted in the total alone.
+    pub fn add(&mut self, time: Option<Timestamp>) {
+        self.total += 1;
+        if let Some(time) = time {
+            self.put(time.seconds().div_euclid(self.width()), 1);
+        }
+    }
+
+    /// Adds what another series has counted.
+    pub fn merge(&mut self, mut other: Self) {
+        self.total += other.total;
+        while self.width < other.width {
+            self.widen();
+        }
+        while other.width < self.width {
+            other.widen();
+        }
+        for (bucket, count) in other.buckets() {
+            self.put(bucket, count);
+        }
+    }
+
+    /// Adds `count` to bucket number `bucket`, which is given in the present width.
+    fn put(&mut self, bucket: i64, count: u32) {
+        let block = self.blocks.entry(bucket.div_euclid(BLOCK)).or_default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "below 60"
+        )]
+        let slot = bucket.rem_euclid(BLOCK) as u8;
+        // Logs run forward in time: the slot is nearly always the last one.
+        match block.binary_search_by_key(&slot, |&(slot, _)| slot) {
+            Ok(at) => block[at].1 = block[at].1.saturating_add(count),
+            Err(at) => block.insert(at, (slot, count)),
+        }
+        while self.blocks.len() > MAX_BLOCKS && usize::from(self.width) + 1 < WIDTHS.len() {
+            self.widen();
+        }
+    }
+
+    fn widen(&mut self) {
+        let Some(&next) = WIDTHS.get(usize::from(self.width) + 1) else {
+            return;
+        };
+        let factor = next / self.width();
+        let old: Vec<(i64, u32)> = self.buckets().collect();
+        self.blocks.clear();
+        self.width += 1;
+        for (bucket, count) in old {
+            self.put(bucket.div_euclid(factor), count);
+        }
+    }
+
+    /// The bucket width in seconds.
+    #[must_use]
+    pub fn width(&self) -> i64 {
+        WIDTHS[usize::from(self.width).min(WIDTHS.len() - 1)]
+    }
+
+    /// How many were counted in all.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The buckets that have something in them, by time: number (time / width) and count.
+    pub fn buckets(&self) -> impl Iterator<Item = (i64, u32)> {
+        self.blocks.iter().flat_map(|(&block, slots)| {
+            slots
+                .iter()
+                .map(move |&(slot, count)| (block * BLOCK + i64::from(slot), count))
+        })
+    }
+
+    /// When bucket number `bucket` starts.
+    #[must_use]
+    pub fn start_of(&self, bucket: i64) -> Timestamp {
+        Timestamp::from_micros(
+            bucket
+                .saturating_mul(self.width())
+                .saturating_mul(1_000_000),
+        )
+    }
+
+    /// The window of `seconds` in which the most were counted, the earliest of equals. Windows are as
+    /// long as asked, rounded up to whole buckets.
+    #[must_use]
+    pub fn peak(&self, seconds: u64) -> Option<Peak> {
+        self.windows(seconds).fold(None, |best, window| match best {
+            Some(best) if best.count >= window.count => Some(best),
+            _ => Some(window),
+        })
+    }
+
+    /// For every bucket that has something in it, the window of `seconds` that ends with it.
+    pub fn windows(&self, seconds: u64) -> impl Iterator<Item = Peak> {
+        let span = i64::try_from(seconds).unwrap_or(i64::MAX / 2).max(1);
+        let length = span.saturating_add(self.width() - 1) / self.width();
+        let mut inside = std::collections::VecDeque::new();
+        let mut count = 0_u64;
+        self.buckets().map(move |(bucket, n)| {
+            inside.push_back((bucket, n));
+            count += u64::from(n);
+            while let Some(&(oldest, n)) = inside.front() {
+                if oldest > bucket - length {
+                    break;
+                }
+                count -= u64::from(n);
+                inside.pop_front();
+            }
+            let start = self.start_of(bucket - length + 1);
+            Peak {
+                start,
+                seconds: (length * self.width()).unsigned_abs(),
+                count,
+            }
+        })
+    }
+
+    /// How many were counted from `from` to before `to`, in whole buckets that start in that span.
+    #[must_use]
+    pub fn count_between(&self, from: Timestamp, to: Timestamp) -> u64 {
+        let inside = |bucket: i64| (from..to).contains(&self.start_of(bucket));
+        self.buckets()
+            .filter(|&(b, _)| inside(b))
+            .map(|(_, n)| u64::from(n))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn series(seconds: &[u32]) -> Series<4> {
+        let mut series = Series::default();
+        for &second in seconds {
+            series.add(Some(Timestamp::from_micros(
+                i64::from(second) * 1_000_000 + 5,
+            )));
+        }
+        series
+    }
+
+    proptest! {
+        #[test]
+        fn does_not_depend_on_order_or_split(
+            mut seconds in prop::collection::vec(0_u32..3_000_000, 0..300), cut: prop::sample::Index,
+        ) {
+            let whole = series(&seconds);
+            let at = if seconds.is_empty() { 0 } else { cut.index(seconds.len()) };
+            let (mut left, right) = (series(&seconds[..at]), series(&seconds[at..]));
+            left.merge(right);
+            prop_assert_eq!(&left, &whole);
+            seconds.reverse();
+            prop_assert_eq!(series(&seconds), whole);
+        }
+
+        #[test]
+        fn the_peak_is_the_best_window(seconds in prop::collection::vec(0_u32..200, 1..200)) {
+            let mut series = Series::<768>::default();
+            for &second in &seconds {
+                series.add(Some(Timestamp::from_micros(i64::from(second) * 1_000_000)));
+            }
+            let best = (0..200).map(|start: u32| {
+                seconds.iter().filter(|&&s| s >= start && s < start + 10).count() as u64
+            }).max();
+            prop_assert_eq!(series.peak(10).map(|p| p.count), best);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Which of a request's up to three events stands for it.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{Event, Stage};
+
+/// Names one request: audit ID, arrival, verb and URI, hashed to 64 bits.
+///
+/// The audit ID alone is no key, since a client may send any `Audit-ID` header (FACTS 1.3).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct Key(pub u64);
+
+/// What an event means for the count of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// An event, not a request: `RequestReceived`.
+    Announces,
+    /// Stands for its request, and nothing else does.
+    Counts,
+    /// Stands for its request unless a later event of it turns up.
+    Opens,
+    /// Stands for its request, which may have an opening event as well.
+    Closes,
+}
+
+impl<'a> Event<'a> {
+    /// What this event means for the count of requests.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match self.stage {
+            Stage::RequestReceived => Standing::Announces,
+            // A 401 or a malformed timeout: nothing follows, and there is no user.
+            Stage::ResponseStarted if self.user.name.is_empty() => Standing::Counts,
+            Stage::ResponseStarted => Standing::Opens,
+            Stage::ResponseComplete if !self.long_running() => Standing::Counts,
+            Stage::ResponseComplete | Stage::Panic => Standing::Closes,
+        }
+    }
+
+    /// Whether the server may have logged `ResponseStarted` for this request as well.
+    ///
+    /// kube-apiserver: verbs watch and proxy; subresources attach, exec, proxy, log, portforward;
+    /// `/debug/pprof/` (apiserver `pkg/server/config.go`, FACTS 1.3). The build subresources are
+    /// OpenShift's.
+    fn long_running(&self) -> bool {
+        let verbs = ["watch", "proxy"];
+        let subresources = [
+            "attach",
+            "exec",
+            "proxy",
+            "log",
+            "portforward",
+            "instantiatebinary",
+            "clone",
+        ];
+        verbs.iter().any(|verb| self.verb == *verb)
+            || self.object.is_some_and(|object| {
+                !object.subresource.is_empty()
+                    && subresources.iter().any(|name| object.subresource == *name)
+            })
+            || self.object.is_none() && self.request_uri.starts_with("/debug/pprof/")
+    }
+
+    /// The request that this event is a stage of.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key(self.hash(&[]))
+    }
+
+    /// This very event, whichever file it stands in: the key and the stage.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        self.hash(self.stage.as_str().as_bytes())
+    }
+
+    fn hash(&self, more: &[u8]) -> u64 {
+        let mut hasher = Xxh3::new();
+        for text in [self.audit_id, self.verb, self.request_uri] {
+            hasher.update(text.read().as_bytes());
+            hasher.update(&[0xff]);
+        }
+        hasher.update(
+            &self
+                .received
+                .map_or(i64::MIN, |time| time.micros())
+                .to_le_bytes(),
+        );
+        hasher.update(more);
+        hasher.digest()
+    }
+}

@@ -1,0 +1,150 @@
+//! A JSON string as it stands in the line, compared and read as what it means.
+
+use std::{borrow::Cow, fmt};
+
+/// The inside of a JSON string literal, still escaped, and the knowledge whether it has escapes.
+///
+/// Most strings of an audit event have none and cost nothing to read; request URIs have many
+/// (`\u0026`). Every comparison goes through the meaning, so that `\u0067et` equals `get`.
+#[derive(Clone, Copy, Default)]
+pub struct Text<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Text<'a> {
+    /// Text that stands for itself.
+    #[must_use]
+    pub const fn plain(text: &'a str) -> Self {
+        Self {
+            raw: text,
+            escaped: false,
+        }
+    }
+
+    /// The inside of a JSON string literal; `escaped` says whether a backslash is in it.
+    pub(super) const fn from_literal(raw: &'a str, escaped: bool) -> Self {
+        Self { raw, escaped }
+    }
+
+    /// What the string means. Borrowed unless it has escapes.
+    #[must_use]
+    pub fn read(self) -> Cow<'a, str> {
+        if self.escaped {
+            Cow::Owned(unescape(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+
+    /// The string, if it can be had without decoding.
+    #[must_use]
+    pub const fn as_plain(self) -> Option<&'a str> {
+        if self.escaped { None } else { Some(self.raw) }
+    }
+
+    /// Whether the string starts with `prefix`.
+    #[must_use]
+    pub fn starts_with(self, prefix: &str) -> bool {
+        if self.escaped {
+            self.read().starts_with(prefix)
+        } else {
+            self.raw.starts_with(prefix)
+        }
+    }
+
+    /// Whether the string is empty.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.raw.is_empty()
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        if self.escaped {
+            self.read() == other
+        } else {
+            self.raw == other
+        }
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        if self.escaped {
+            *other == *self.read()
+        } else {
+            other == self.raw
+        }
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.read())
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.read())
+    }
+}
+
+/// Decodes escapes as Go's encoding/json does: a lone surrogate becomes U+FFFD.
+fn unescape(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escape = rest.as_bytes().get(at + 1).copied();
+        let (decoded, used) = match escape {
+            Some(b'u') => unescape_unicode(&rest[at..]),
+            Some(b'n') => ('\n', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(byte @ (b'"' | b'\\' | b'/')) => (char::from(byte), 2),
+            // Cannot happen in a literal that the parser has vouched for.
+            _ => (char::REPLACEMENT_CHARACTER, 1),
+        };
+        out.push(decoded);
+        rest = rest.get(at + used..).unwrap_or("");
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Decodes the `\uXXXX` (or surrogate pair of two) that `text` starts with, and says how long it is.
+fn unescape_unicode(text: &str) -> (char, usize) {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit())
+            .then(|| u16::from_str_radix(digits, 16).ok())?
+    };
+    let Some(first) = unit(0) else {
+        return (char::REPLACEMENT_CHARACTER, 2);
+    };
+    match (first, unit(6)) {
+        (0xD800..0xDC00, Some(second @ 0xDC00..0xE000)) => {
+            let pair = char::decode_utf16([first, second])
+                .next()
+                .and_then(Result::ok);
+            (pair.unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+        }
+        _ => (
+            char::from_u32(u32::from(first)).unwrap_or(char::REPLACEMENT_CHARACTER),
+            6,
+        ),
+    }
+}

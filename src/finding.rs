@@ -1,0 +1,87 @@
+//! What a detector says: a finding about a subject, with its evidence.
+//!
+//! This is the vocabulary that detectors write and every output reads. It knows nothing of audit
+//! events, of files or of formats.
+
+mod attribute;
+mod severity;
+mod subject;
+mod timestamp;
+
+pub use attribute::{Attribute, Attributes};
+pub use severity::Severity;
+pub use subject::{Subject, SubjectKind};
+pub use timestamp::Timestamp;
+
+use serde::{Deserialize, Serialize};
+
+/// Misuse, or the trace of it, by one subject: a thousand secret lists by one account are one finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The detector's id, as in `satrail explain ID`.
+    pub detector: String,
+    /// How bad it is, judged by what the subject did.
+    pub severity: Severity,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// How many requests it stands for.
+    pub count: u64,
+    /// Time of the first of these requests; `None` where no event carried a time.
+    pub first_seen: Option<Timestamp>,
+    /// Time of the last of these requests.
+    pub last_seen: Option<Timestamp>,
+    /// Names the same matter from run to run: detector, subject and key, and nothing that changes.
+    pub fingerprint: String,
+    /// One line: what happened and why it matters.
+    pub summary: String,
+    /// What a responder asks next, under names documented with each detector.
+    pub attributes: Attributes,
+    /// A handful of events, the first ones and the last ones, to go and look at.
+    pub evidence: Vec<Evidence>,
+    /// What to do about it.
+    pub remediation: Remediation,
+}
+
+/// One audit event that a finding rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Evidence {
+    /// When the request was received.
+    pub time: Option<Timestamp>,
+    /// The event's audit ID, as logged: clients may choose it.
+    pub audit_id: String,
+    /// The file, as it was named on the command line or found below it.
+    pub file: String,
+    /// The line in that file (decompressed), counted from 1.
+    pub line: u64,
+}
+
+/// The way out, with commands that can be pasted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remediation {
+    /// One line: what to do.
+    pub summary: String,
+    /// The exact steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a remediation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What this step does.
+    pub text: String,
+    /// The command to run, quoted for a POSIX shell; `None` for a step that is done by hand.
+    pub command: Option<String>,
+}
+
+/// The stable name of one matter: 32 hexadecimal digits over the detector, the subject and a key.
+#[must_use]
+pub fn fingerprint(detector: &str, subject: &Subject, key: &[&str]) -> String {
+    let mut text = String::new();
+    let namespace = subject.namespace.as_deref().unwrap_or("");
+    let fixed = [detector, subject.kind.as_str(), namespace, &subject.name];
+    for part in fixed.iter().chain(key) {
+        text.push_str(part);
+        text.push('\0');
+    }
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
+}

@@ -1,0 +1,14 @@
+//! satrail: what the ServiceAccounts of a Kubernetes cluster have really been doing.
+//!
+//! The modules stand in the order in which the data flows. Each may use only what stands before it
+//! (`tests/architecture.rs` holds them to that).
+
+pub mod finding;
+pub mod source;
+pub mod event;
+pub mod detect;
+pub mod pipeline;
+pub mod output;
+pub mod config;
+pub mod command;
+pub mod cli;

@@ -1,0 +1,155 @@
+//! What a run comes to: what every output writes, whatever its format.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::finding::{Finding, Timestamp};
+
+/// What a run comes to. The same for any number of threads, chunk size, file order and compression.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// What was read.
+    pub input: Input,
+    /// What was found, the most severe first, then by detector and subject.
+    pub findings: Vec<Finding>,
+    /// What the configuration's exceptions took out of `findings`.
+    pub exceptions: Exceptions,
+    /// What could not be seen.
+    pub coverage: Coverage,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Files (or standard input) that were read, at least in part.
+    pub files: u64,
+    /// Bytes after decompression.
+    pub bytes: u64,
+    /// Bytes as stored.
+    pub stored_bytes: u64,
+    /// Lines, blank and bad ones included.
+    pub lines: u64,
+    /// Audit events: lines of any stage, within the time window.
+    pub events: u64,
+    /// Requests: each counted once, at its best stage.
+    pub requests: u64,
+    /// Lines (or halves of lines) that were no audit event.
+    pub bad_lines: u64,
+    /// Arrival of the first event.
+    pub first_event: Option<Timestamp>,
+    /// Arrival of the last event.
+    pub last_event: Option<Timestamp>,
+}
+
+/// What could be seen, and what could not.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Events by stage.
+    pub stages: BTreeMap<String, u64>,
+    /// Events by level.
+    pub levels: BTreeMap<String, u64>,
+    /// The first few bad lines; `input.bad_lines` counts them all.
+    pub bad_lines: Vec<BadLineShown>,
+    /// Files that could not be read, or not to their end.
+    pub troubles: Vec<Trouble>,
+    /// NUL bytes skipped (log rotation by copytruncate leaves them).
+    pub nul_bytes: u64,
+    /// Events left out by `--since` and `--until`.
+    pub outside_window: u64,
+    /// Long-running requests (watches, exec) that were open when the log ended.
+    pub open_requests: u64,
+    /// Requests received and never answered, at least; `None` if the policy does not log that stage.
+    pub unanswered_requests: Option<u64>,
+    /// Long-running requests whose two events could not be joined in bounded memory.
+    pub unjoined_requests: u64,
+    /// Lines delivered twice.
+    pub duplicates: Duplicates,
+    /// Silences out of proportion to the traffic around them.
+    pub gaps: Vec<Gap>,
+    /// What each detector could judge.
+    pub detectors: Vec<DetectorCoverage>,
+}
+
+/// A bad line, as shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct BadLineShown {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// A file that could not be read, or not to its end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+pub struct Trouble {
+    /// The file.
+    pub file: String,
+    /// What happened, and what was done about it.
+    pub why: String,
+    /// Whether nothing at all could be read of it.
+    pub unreadable: bool,
+}
+
+/// Lines delivered twice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Duplicates {
+    /// Events removed, with `--dedup`; `None` without.
+    pub removed: Option<u64>,
+    /// Estimated share of events that stand twice, in percent, to one decimal; from `sampled` events.
+    pub percent: f64,
+    /// How many events the estimate rests on.
+    pub sampled: u64,
+}
+
+/// A silence out of proportion to the traffic around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The last event before it (start of its time bucket).
+    pub from: Timestamp,
+    /// The first event after it (start of its time bucket).
+    pub to: Timestamp,
+    /// Its length.
+    pub seconds: u64,
+}
+
+/// What one detector could judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DetectorCoverage {
+    /// The detector's id.
+    pub detector: String,
+    /// Whether `--select` and `--ignore` left it in.
+    pub selected: bool,
+    /// The requests that it judged.
+    pub evaluated: u64,
+    /// Why it cannot fire on this log, if so.
+    pub blind: Option<String>,
+}
+
+/// What the configuration's exceptions did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Exceptions {
+    /// Exceptions that took findings out of the report.
+    pub applied: Vec<ExceptionUse>,
+    /// Exceptions whose day has passed: their findings are back.
+    pub expired: Vec<ExceptionUse>,
+    /// Exceptions that match nothing in this input.
+    pub unused: Vec<ExceptionUse>,
+}
+
+/// One exception, and what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExceptionUse {
+    /// The detector's id.
+    pub detector: String,
+    /// The accounts, with `*`.
+    pub account: String,
+    /// Why the exception was made.
+    pub reason: String,
+    /// Its last day, `2027-01-31`.
+    pub expires: String,
+    /// How many findings it matches.
+    pub findings: u64,
+}

@@ -1,0 +1,121 @@
+//! Where a line stands: cheap to note while reading, exact when a person asks.
+//!
+//! While reading, nobody knows how many lines the other threads' chunks hold. So a line is noted as
+//! (source, chunk, line in the chunk), each chunk leaves its number of lines behind, and the line
+//! number is summed up only for the few lines that are shown. That costs no second pass.
+
+use std::{collections::BTreeMap, ops::AddAssign};
+
+use serde::{Deserialize, Serialize};
+
+/// A line, as noted while reading.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Origin {
+    /// The source's key: a hash of its path and first bytes.
+    pub source: u64,
+    /// Offset of the chunk's first byte in the decompressed stream.
+    pub chunk: u64,
+    /// The line within the chunk, counted from 0.
+    pub line: u32,
+}
+
+/// A line, as a person looks it up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, as named on the command line or found below it.
+    pub file: String,
+    /// The line in the decompressed file, counted from 1.
+    pub line: u64,
+}
+
+/// What it takes to turn every [`Origin`] of a run into a [`Place`]. Grows by one small entry a chunk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    sources: BTreeMap<u64, Lines>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Lines {
+    name: String,
+    /// Lines that start in each chunk, by the chunk's offset.
+    chunks: BTreeMap<u64, u32>,
+}
+
+impl Places {
+    /// Notes a source's name.
+    pub fn add_source(&mut self, source: u64, name: &str) {
+        name.clone_into(&mut self.sources.entry(source).or_default().name);
+    }
+
+    /// Notes how many lines one chunk holds.
+    pub fn add_chunk(&mut self, source: u64, chunk: u64, lines: u32) {
+        self.sources
+            .entry(source)
+            .or_default()
+            .chunks
+            .insert(chunk, lines);
+    }
+
+    /// The file and the line number of `origin`.
+    #[must_use]
+    pub fn resolve(&self, origin: Origin) -> Place {
+        let Some(lines) = self.sources.get(&origin.source) else {
+            return Place {
+                file: "?".to_owned(),
+                line: 0,
+            };
+        };
+        let before: u64 = lines
+            .chunks
+            .range(..origin.chunk)
+            .map(|(_, &n)| u64::from(n))
+            .sum();
+        Place {
+            file: lines.name.clone(),
+            line: before + u64::from(origin.line) + 1,
+        }
+    }
+}
+
+/// Puts two runs' notes together; the order does not matter.
+impl AddAssign for Places {
+    fn add_assign(&mut self, other: Self) {
+        for (key, theirs) in other.sources {
+            let ours = self.sources.entry(key).or_default();
+            if ours.name.is_empty() {
+                ours.name = theirs.name;
+            }
+            ours.chunks.extend(theirs.chunks);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_lines_over_chunks_noted_in_any_order() {
+        let mut places = Places::default();
+        places.add_source(7, "audit.log");
+        places.add_chunk(7, 900, 5);
+        let mut other = Places::default();
+        other.add_chunk(7, 0, 10);
+        other.add_chunk(7, 400, 20);
+        places += other;
+        let place = places.resolve(Origin {
+            source: 7,
+            chunk: 900,
+            line: 2,
+        });
+        assert_eq!(
+            place,
+            Place {
+                file: "audit.log".to_owned(),
+                line: 33
+            }
+        );
+    }
+}
