@@ -34,7 +34,8 @@ impl Activity {
         self.requests.add(&deed::describe(event), event);
         self.codes.add(&code(event), event);
         if let Some(object) = event.object {
-            self.namespaces.add(namespace(&object.namespace.read()), event);
+            self.namespaces
+                .add(namespace(&object.namespace.read()), event);
         }
     }
 
@@ -87,7 +88,9 @@ impl Merge for Activity {
 
 /// The HTTP status, or `none` for a request that was never answered.
 pub(super) fn code(event: &Event<'_>) -> String {
-    event.code.map_or_else(|| "none".to_owned(), |code| code.to_string())
+    event
+        .code
+        .map_or_else(|| "none".to_owned(), |code| code.to_string())
 }
 
 /// `*` for requests that name no namespace.

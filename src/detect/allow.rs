@@ -9,7 +9,9 @@ const BUILT_IN: &str = include_str!("allowlist.toml");
 
 static DEFAULT: LazyLock<AllowList> = LazyLock::new(|| {
     // A test holds the file to its form, so that the fallback is never taken.
-    toml::from_str(BUILT_IN).unwrap_or(AllowList { entries: Vec::new() })
+    toml::from_str(BUILT_IN).unwrap_or(AllowList {
+        entries: Vec::new(),
+    })
 });
 
 /// Accounts that do by design what others should not.
@@ -58,10 +60,15 @@ impl AllowList {
     #[must_use]
     pub fn with(self, entries: Vec<AllowEntry>) -> Self {
         let replaced = |old: &AllowEntry| {
-            let same = |new: &&AllowEntry| new.detector == old.detector && new.account == old.account;
+            let same =
+                |new: &&AllowEntry| new.detector == old.detector && new.account == old.account;
             entries.iter().find(same).is_some()
         };
-        let kept: Vec<AllowEntry> = self.entries.into_iter().filter(|old| !replaced(old)).collect();
+        let kept: Vec<AllowEntry> = self
+            .entries
+            .into_iter()
+            .filter(|old| !replaced(old))
+            .collect();
         Self {
             entries: entries.into_iter().chain(kept).collect(),
         }
@@ -116,7 +123,13 @@ mod tests {
         ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("", "a"), ("a*a", "a"), ("*b*b", "ab"), ("a*b*c", "a-c-b"), ("*/x", "x")] {
+        for (pattern, text) in [
+            ("", "a"),
+            ("a*a", "a"),
+            ("*b*b", "ab"),
+            ("a*b*c", "a-c-b"),
+            ("*/x", "x"),
+        ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
     }
@@ -126,10 +139,19 @@ mod tests {
         let list: AllowList = toml::from_str(BUILT_IN).unwrap();
         assert!(!list.entries.is_empty());
         for entry in &list.entries {
-            assert!(CATALOGUE.iter().any(|about| about.id == entry.detector), "{entry:?}");
+            assert!(
+                CATALOGUE.iter().any(|about| about.id == entry.detector),
+                "{entry:?}"
+            );
             assert!(entry.account.contains('/'), "{entry:?}");
-            assert!(!entry.user_agents.is_empty(), "says which user agents: {entry:?}");
-            assert!(!entry.reason.is_empty() && !entry.source.is_empty(), "{entry:?}");
+            assert!(
+                !entry.user_agents.is_empty(),
+                "says which user agents: {entry:?}"
+            );
+            assert!(
+                !entry.reason.is_empty() && !entry.source.is_empty(),
+                "{entry:?}"
+            );
         }
     }
 
@@ -137,7 +159,8 @@ mod tests {
     fn own_entries_replace_built_in_ones() {
         let account = "monitoring/kube-state-metrics";
         let expects = |list: &AllowList| {
-            list.expects("secret-listing", account, "kube-state-metrics/v2.10.0").is_some()
+            list.expects("secret-listing", account, "kube-state-metrics/v2.10.0")
+                .is_some()
         };
         assert!(expects(&AllowList::default()));
         let mut own = AllowList::default().entries[0].clone();

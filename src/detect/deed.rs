@@ -2,14 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::event::{Event, Text};
 
-use super::judge::Graded;
+use super::{judge::Graded, keyed};
 
 /// What a request did, the gravest last.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Deed {
     /// Asked what every authenticated user may ask: discovery, version, health, its own rights.
     Discovered,
@@ -46,7 +44,11 @@ impl Deed {
                 false => Self::Failed,
             };
         };
-        let reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
+        let reviews = [
+            "selfsubjectaccessreviews",
+            "selfsubjectrulesreviews",
+            "selfsubjectreviews",
+        ];
         if reviews.iter().any(|review| object.resource == *review) {
             return Self::Discovered;
         }
@@ -54,7 +56,11 @@ impl Deed {
         if event.code == Some(429) {
             return Self::Failed;
         }
-        let reviews = ["tokenreviews", "subjectaccessreviews", "localsubjectaccessreviews"];
+        let reviews = [
+            "tokenreviews",
+            "subjectaccessreviews",
+            "localsubjectaccessreviews",
+        ];
         let review = reviews.iter().any(|review| object.resource == *review);
         let enters = enters_pod(event);
         if !enters && (review || !is_write(event)) {
@@ -104,9 +110,7 @@ pub(super) fn describe(event: &Event<'_>) -> String {
     let verb = event.verb.read();
     let Some(object) = event.object else {
         let uri = event.request_uri.read();
-        let path = uri.split('?').next().unwrap_or("");
-        let first = path.split('/').nth(1).unwrap_or("");
-        return format!("{verb} /{first}");
+        return format!("{verb} /{}", first_segment(&uri));
     };
     let mut text = format!("{verb} {}", object.resource);
     for (mark, part) in [('.', object.group), ('/', object.subresource)] {
@@ -116,6 +120,25 @@ pub(super) fn describe(event: &Event<'_>) -> String {
         }
     }
     text
+}
+
+/// A hash that tells apart what [`describe`] and the HTTP status tell apart, without building the words.
+pub(super) fn describe_hash(event: &Event<'_>) -> u64 {
+    let number = event.code.map_or(0, |code| u64::from(code) + 1);
+    let verb = event.verb.read();
+    let Some(object) = event.object else {
+        let uri = event.request_uri.read();
+        return keyed::hash(number, &[&verb, "/", first_segment(&uri)]);
+    };
+    let [resource, group, subresource] =
+        [object.resource, object.group, object.subresource].map(Text::read);
+    keyed::hash(number, &[&verb, &resource, &group, &subresource])
+}
+
+/// `a` of `/a/b?c`.
+fn first_segment(uri: &str) -> &str {
+    let path = uri.split('?').next().unwrap_or("");
+    path.split('/').nth(1).unwrap_or("")
 }
 
 /// Whether the query of `event`'s URI has the parameter `name` with a value that `wanted` accepts.
@@ -132,9 +155,19 @@ pub(super) fn has_parameter(event: &Event<'_>, name: &str, wanted: impl Fn(&str)
 /// `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go`), and the paths below them.
 fn is_discovery(event: &Event<'_>) -> bool {
     let uri = event.request_uri.read();
-    let path = uri.split('?').next().unwrap_or("");
-    let open = ["api", "apis", "openapi", "version", "healthz", "livez", "readyz", "openid", ".well-known", ""];
-    open.contains(&path.split('/').nth(1).unwrap_or(""))
+    let open = [
+        "api",
+        "apis",
+        "openapi",
+        "version",
+        "healthz",
+        "livez",
+        "readyz",
+        "openid",
+        ".well-known",
+        "",
+    ];
+    open.contains(&first_segment(&uri))
 }
 
 fn is_write(event: &Event<'_>) -> bool {

@@ -125,7 +125,10 @@ fn finding(namespace: &str, activity: &Activity, context: &Context<'_>) -> Findi
         summary: summary(namespace, activity, judgement.severity),
         attributes,
         evidence: activity.evidence.show(context),
-        remediation: remediation(ServiceAccount { namespace, name: "default" }),
+        remediation: remediation(ServiceAccount {
+            namespace,
+            name: "default",
+        }),
         subject,
     }
 }

@@ -29,7 +29,9 @@ impl Grant {
         let (role_kind, role, rest) = kind_and_name(rest.strip_prefix(" of ")?)?;
         let (subject_kind, subject, rest) = kind_and_name(rest.strip_prefix(" to ")?)?;
         let (binding, namespace) = match binding_kind {
-            "RoleBinding" => binding.rsplit_once('/').map(|(b, n)| (b.to_owned(), n.to_owned()))?,
+            "RoleBinding" => binding
+                .rsplit_once('/')
+                .map(|(b, n)| (b.to_owned(), n.to_owned()))?,
             _ => (binding, String::new()),
         };
         rest.is_empty().then(|| Self {
@@ -68,13 +70,22 @@ mod tests {
         let grant = Grant::parse(
             r#"RBAC: allowed by RoleBinding "secret-watcher/shop" of Role "secret-watcher" to ServiceAccount "watcher/shop""#,
         ).unwrap();
-        assert_eq!((grant.binding_kind.as_str(), grant.binding.as_str()), ("RoleBinding", "secret-watcher"));
+        assert_eq!(
+            (grant.binding_kind.as_str(), grant.binding.as_str()),
+            ("RoleBinding", "secret-watcher")
+        );
         assert_eq!(grant.namespace.as_deref(), Some("shop"));
-        assert_eq!((grant.role_kind.as_str(), grant.subject.as_str()), ("Role", "watcher/shop"));
+        assert_eq!(
+            (grant.role_kind.as_str(), grant.subject.as_str()),
+            ("Role", "watcher/shop")
+        );
         let grant = Grant::parse(
             r#"RBAC: allowed by ClusterRoleBinding "a \"b\"" of ClusterRole "r" to Group "system:authenticated""#,
         ).unwrap();
-        assert_eq!((grant.binding.as_str(), grant.namespace), (r#"a "b""#, None));
+        assert_eq!(
+            (grant.binding.as_str(), grant.namespace),
+            (r#"a "b""#, None)
+        );
         assert_eq!(grant.subject_kind, "Group");
     }
 

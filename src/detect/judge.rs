@@ -40,7 +40,7 @@ impl<G: Graded> ByAgent<G> {
     pub(super) fn add(&mut self, grade: G, user_agent: &str) {
         *self.total.0.entry(grade).or_default() += 1;
         let name = || user_agent.to_owned();
-        if let Some(counts) = self.agents.slot(keyed::hash(&[user_agent]), name) {
+        if let Some(counts) = self.agents.slot(keyed::hash(0, &[user_agent]), name) {
             *counts.0.entry(grade).or_default() += 1;
         }
     }

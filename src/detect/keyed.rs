@@ -21,11 +21,11 @@ pub struct Keyed<V> {
     kept: BTreeMap<u64, (String, V)>,
 }
 
-/// The hash that stands for a name made of `parts`.
-pub(super) fn hash(parts: &[&str]) -> u64 {
-    parts
-        .iter()
-        .fold(0, |seed, part| xxh3_64_with_seed(part.as_bytes(), seed))
+/// The hash that stands for a name made of `number` and `parts`.
+pub(super) fn hash(number: u64, parts: &[&str]) -> u64 {
+    parts.iter().fold(number, |seed, part| {
+        xxh3_64_with_seed(part.as_bytes(), seed)
+    })
 }
 
 impl<V: Merge> Keyed<V> {
@@ -33,7 +33,11 @@ impl<V: Merge> Keyed<V> {
     pub fn slot(&mut self, hash: u64, name: impl FnOnce() -> String) -> Option<&mut V> {
         let full = self.kept.len() >= KEPT;
         if full && !self.kept.contains_key(&hash) {
-            if self.kept.last_key_value().is_some_and(|(&last, _)| hash > last) {
+            if self
+                .kept
+                .last_key_value()
+                .is_some_and(|(&last, _)| hash > last)
+            {
                 return None;
             }
             self.kept.pop_last();
@@ -45,7 +49,10 @@ impl<V: Merge> Keyed<V> {
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: Self) {
         for (hash, (name, theirs)) in other.kept {
-            let ours = self.kept.entry(hash).or_insert_with(|| (name, V::default()));
+            let ours = self
+                .kept
+                .entry(hash)
+                .or_insert_with(|| (name, V::default()));
             ours.1.merge(theirs);
         }
         while self.kept.len() > KEPT {
@@ -75,7 +82,7 @@ mod tests {
         let mut keyed = Keyed::<Tally>::default();
         for name in names {
             let name = format!("n{name}");
-            if let Some(slot) = keyed.slot(hash(&[&name]), || name.clone()) {
+            if let Some(slot) = keyed.slot(hash(0, &[&name]), || name.clone()) {
                 slot.add_at("x", None);
             }
         }

@@ -281,7 +281,10 @@ fn attributes(seen: &Listings, judgement: &Judgement) -> Attributes {
     put("namespaces", seen.namespaces.attribute(SHOWN));
     put("lists", seen.verbs.count_of("list").into());
     put("watches", seen.verbs.count_of("watch").into());
-    put("single_reads", seen.count(|l| l.reach == Reach::Single).into());
+    put(
+        "single_reads",
+        seen.count(|l| l.reach == Reach::Single).into(),
+    );
     for (name, outcome) in [
         ("allowed", Outcome::Allowed),
         ("denied", Outcome::Denied),
@@ -295,11 +298,17 @@ fn attributes(seen: &Listings, judgement: &Judgement) -> Attributes {
         ("other_namespaces", Reach::OtherNamespace),
         ("own_namespace", Reach::OwnNamespace),
     ] {
-        let allowed = Listing { reach, outcome: Outcome::Allowed };
+        let allowed = Listing {
+            reach,
+            outcome: Outcome::Allowed,
+        };
         put(name, seen.count(|l| l == allowed).into());
     }
     let grants = seen.grants().into_iter().take(SHOWN);
-    put("allowed_by", Attribute::List(grants.map(grant_attribute).collect()));
+    put(
+        "allowed_by",
+        Attribute::List(grants.map(grant_attribute).collect()),
+    );
     seen.callers.write(&mut attributes);
     judgement.write(&mut attributes);
     attributes
@@ -332,7 +341,9 @@ fn summary(name: &str, seen: &Listings, judgement: &Judgement) -> String {
     let denied = seen.count(|l| l.outcome == Outcome::Denied);
     let what = match (what, denied) {
         (Some((reach, what)), 0) => format!("{what} ({})", allowed(reach)),
-        (Some((reach, what)), _) => format!("{what} ({}) and was refused {denied} times", allowed(reach)),
+        (Some((reach, what)), _) => {
+            format!("{what} ({}) and was refused {denied} times", allowed(reach))
+        }
         (None, 0) => "tried to list secrets without success".to_owned(),
         (None, _) => format!("tried to list secrets and was refused {denied} times"),
     };
@@ -351,7 +362,11 @@ fn remediation(account: ServiceAccount<'_>, seen: &Listings) -> Remediation {
     let mut steps = Vec::new();
     for (grant, _) in seen.grants().into_iter().take(3) {
         let binding = match &grant.namespace {
-            Some(within) => format!("rolebinding {} --namespace {}", quote(&grant.binding), quote(within)),
+            Some(within) => format!(
+                "rolebinding {} --namespace {}",
+                quote(&grant.binding),
+                quote(within)
+            ),
             None => format!("clusterrolebinding {}", quote(&grant.binding)),
         };
         steps.push(Step {
@@ -362,25 +377,34 @@ fn remediation(account: ServiceAccount<'_>, seen: &Listings) -> Remediation {
             command: Some(format!("kubectl get {binding} --output yaml")),
         });
         let role = match (&grant.namespace, grant.role_kind.as_str()) {
-            (Some(within), "Role") => format!("role {} --namespace {}", quote(&grant.role), quote(within)),
+            (Some(within), "Role") => {
+                format!("role {} --namespace {}", quote(&grant.role), quote(within))
+            }
             _ => format!("clusterrole {}", quote(&grant.role)),
         };
         steps.push(Step {
-            text: "take list and watch of secrets out of the role, or give the account a narrower one"
-                .to_owned(),
+            text:
+                "take list and watch of secrets out of the role, or give the account a narrower one"
+                    .to_owned(),
             command: Some(format!("kubectl edit {role}")),
         });
     }
     steps.push(Step {
         text: "check whether it may still list secrets everywhere".to_owned(),
-        command: Some(format!("kubectl auth can-i list secrets --all-namespaces --as={user}")),
+        command: Some(format!(
+            "kubectl auth can-i list secrets --all-namespaces --as={user}"
+        )),
     });
     steps.push(Step {
         text: "and in its own namespace".to_owned(),
-        command: Some(format!("kubectl auth can-i list secrets --namespace {namespace} --as={user}")),
+        command: Some(format!(
+            "kubectl auth can-i list secrets --namespace {namespace} --as={user}"
+        )),
     });
     Remediation {
-        summary: "narrow the role that lets it list secrets; rotate them if the caller is not known".to_owned(),
+        summary:
+            "narrow the role that lets it list secrets; rotate them if the caller is not known"
+                .to_owned(),
         steps,
     }
 }
