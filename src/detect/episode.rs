@@ -58,7 +58,7 @@ impl Episode {
         normal: Option<f64>,
     ) -> Self {
         let buckets: Vec<(i64, u32)> = requests.buckets().collect();
-        let limit = rule.rate * requests.width() as f64;
+        let limit = rule.rate * requests.width() as f64 / 2.0;
         let mut episode = Self {
             severity: rule.severity,
             window,
@@ -75,7 +75,8 @@ impl Episode {
             let start = buckets.partition_point(|&(bucket, _)| bucket < from);
             let end = buckets.partition_point(|&(bucket, _)| bucket < to);
             let span = &buckets[start..end];
-            // Quiet seconds before and after are no part of it.
+            // Quiet seconds before and after are no part of it; half the rate is not quiet, since a loop
+            // starts and ends within a second.
             let loud = |&(_, n): &(i64, u32)| f64::from(n) >= limit;
             let (Some(first), Some(last)) =
                 (span.iter().position(loud), span.iter().rposition(loud))
@@ -186,7 +187,9 @@ fn normal_rate<const N: usize>(requests: &Series<N>, enough: NonZeroU32) -> Opti
     }
     let mut minutes = BTreeMap::<i64, u64>::new();
     for (bucket, n) in requests.buckets() {
-        *minutes.entry((bucket * requests.width()).div_euclid(60)).or_default() += u64::from(n);
+        *minutes
+            .entry((bucket * requests.width()).div_euclid(60))
+            .or_default() += u64::from(n);
     }
     let mut counts: Vec<u64> = minutes.into_values().collect();
     counts.sort_unstable();

@@ -30,7 +30,8 @@ about! {
     ///   to know the normal rate from: `low`
     ///
     /// A request counts when it arrives. Count, first and last time of the finding are those of the
-    /// episodes: the time above the threshold, to the resolution of the buckets.
+    /// episodes: the time above the threshold (less its ends below half of it), to the resolution of the
+    /// buckets.
     ///
     /// # Why it matters
     ///
