@@ -2,6 +2,12 @@
 //!
 //! `tests/detectors/<id>.jsonl` has one case a line; tests/detectors/README.md says what is in one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests may, their helpers too"
+)]
+
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use proptest::prelude::*;
@@ -18,7 +24,8 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     /// Nothing, one finding, or several: the fields that matter of each.
     expect: Value,
     /// The configuration, as in a configuration file.
@@ -90,6 +97,12 @@ impl State {
         self.detectors.observe(event);
     }
 
+    fn observe_all(&mut self, events: &[Event<'_>]) {
+        for event in events {
+            self.observe(event);
+        }
+    }
+
     fn merge(&mut self, other: Self) {
         self.log.merge(other.log);
         self.detectors.merge(other.detectors);
@@ -143,16 +156,14 @@ fn check(id: &str) {
     for case in cases(id) {
         let lines = case.lines();
         let mut state = State::default();
-        for event in parsed(&lines) {
-            state.observe(&event);
-        }
+        state.observe_all(&parsed(&lines));
         let found = state.finish(&case.settings(), |wanted| wanted == id);
         let found = serde_json::to_value(&found).unwrap();
         let expected = Value::Array(case.expected());
         assert!(
             has(&found, &expected),
             "{id}: {}\nexpected {expected:#}\nfound {found:#}",
-            case.case
+            case.name
         );
     }
 }
@@ -178,7 +189,7 @@ fn every_detector_fires_at_least_once_and_is_silent_at_least_once() {
             "{} is never silent",
             about.id
         );
-        let names: BTreeSet<&str> = cases.iter().map(|case| case.case.as_str()).collect();
+        let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(
             names.len(),
             cases.len(),
@@ -237,7 +248,7 @@ fn every_attribute_is_documented() {
         for case in cases(about.id) {
             let lines = case.lines();
             let mut state = State::default();
-            parsed(&lines).iter().for_each(|event| state.observe(event));
+            state.observe_all(&parsed(&lines));
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 for name in finding.attributes.keys() {
                     let name = format!("`{name}`");
@@ -258,10 +269,10 @@ fn findings_can_be_acted_on() {
         for case in cases(about.id) {
             let lines = case.lines();
             let mut state = State::default();
-            parsed(&lines).iter().for_each(|event| state.observe(event));
+            state.observe_all(&parsed(&lines));
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 assert!(!finding.summary.contains('\n'), "{}", finding.summary);
-                assert!(!finding.evidence.is_empty(), "{}: {}", about.id, case.case);
+                assert!(!finding.evidence.is_empty(), "{}: {}", about.id, case.name);
                 assert!(
                     finding
                         .evidence
@@ -286,7 +297,7 @@ fn findings_can_be_acted_on() {
 fn fingerprints_differ() {
     let lines: Vec<String> = all_lines();
     let mut state = State::default();
-    parsed(&lines).iter().for_each(|event| state.observe(event));
+    state.observe_all(&parsed(&lines));
     let findings = state.finish(&Settings::default(), |_| true);
     let prints: BTreeSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
     assert_eq!(prints.len(), findings.len());
@@ -339,7 +350,7 @@ proptest! {
         let limit = json!({"runaway-controller": {"requests-per-second": settings}});
         let settings: Settings = serde_json::from_value(limit).unwrap();
         let mut whole = State::default();
-        events.iter().for_each(|event| whole.observe(event));
+        whole.observe_all(&events);
         // A shuffle that depends on the seed alone, and a part for every event.
         let mut state = seed | 1;
         let mut draw = |below: usize| {

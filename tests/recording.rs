@@ -3,6 +3,12 @@
 //! The recording (26,537 events of a real control plane) is not part of the repository: without it beside
 //! the repository these tests say so and pass.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may, their helpers too"
+)]
+
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
@@ -110,7 +116,7 @@ fn by_subject(findings: &[Finding], detector: &str) -> Counts {
     found.map(|f| (name(f), f.count)).collect()
 }
 
-/// `namespace/name` of a ServiceAccount's user name.
+/// `namespace/name` of a service account's user name.
 fn account(event: &Value) -> Option<String> {
     let name = event["user"]["username"]
         .as_str()?

@@ -1,5 +1,7 @@
 //! Which binding allowed a request: the annotation `authorization.k8s.io/reason`, taken apart.
 
+use crate::finding::Attribute;
+
 /// What RBAC's reason names. Only the first binding that matches is named, ClusterRoleBindings before
 /// RoleBindings: evidence, and no full list of the rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,21 @@ impl Grant {
             subject_kind: subject_kind.to_owned(),
             subject,
         })
+    }
+
+    /// The grant as an attribute, with the number of requests that it let through.
+    pub(super) fn attribute(self, requests: u64) -> Attribute {
+        let fields: [(&str, Attribute); 8] = [
+            ("binding_kind", self.binding_kind.into()),
+            ("binding", self.binding.into()),
+            ("namespace", self.namespace.into()),
+            ("role_kind", self.role_kind.into()),
+            ("role", self.role.into()),
+            ("subject_kind", self.subject_kind.into()),
+            ("subject", self.subject.into()),
+            ("requests", requests.into()),
+        ];
+        Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
     }
 }
 

@@ -307,25 +307,11 @@ fn attributes(seen: &Listings, judgement: &Judgement) -> Attributes {
     let grants = seen.grants().into_iter().take(SHOWN);
     put(
         "allowed_by",
-        Attribute::List(grants.map(grant_attribute).collect()),
+        Attribute::List(grants.map(|(grant, n)| grant.attribute(n)).collect()),
     );
     seen.callers.write(&mut attributes);
     judgement.write(&mut attributes);
     attributes
-}
-
-fn grant_attribute((grant, requests): (Grant, u64)) -> Attribute {
-    let fields: [(&str, Attribute); 8] = [
-        ("binding_kind", grant.binding_kind.into()),
-        ("binding", grant.binding.into()),
-        ("namespace", grant.namespace.into()),
-        ("role_kind", grant.role_kind.into()),
-        ("role", grant.role.into()),
-        ("subject_kind", grant.subject_kind.into()),
-        ("subject", grant.subject.into()),
-        ("requests", requests.into()),
-    ];
-    Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 fn summary(name: &str, seen: &Listings, judgement: &Judgement) -> String {
