@@ -10,6 +10,7 @@ mod identity;
 mod request;
 mod token;
 mod parse;
+mod compact;
 
 pub use identity::{ServiceAccount, User};
 pub use object::ObjectRef;
