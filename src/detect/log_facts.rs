@@ -73,6 +73,13 @@ impl LogFacts {
         }
     }
 
+    /// Why nothing can be said about ServiceAccounts, if so.
+    #[must_use]
+    pub fn blind_to_accounts(&self) -> Option<String> {
+        (self.service_account_requests == 0)
+            .then(|| "the log has no request by any ServiceAccount".to_owned())
+    }
+
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
         for (stage, count) in other.stages {
