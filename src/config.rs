@@ -22,7 +22,7 @@ use crate::{
 
 /// Longer lines are skipped unless `--max-line-bytes` says otherwise: an audit event holds two bodies
 /// of at most 3 MiB each (the apiserver's limit for a request body), and escaping can double them.
-pub const MAX_LINE_BYTES: usize = 64 << 20;
+pub const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// For `satrail scan` and `satrail merge`.
 #[derive(Debug, Clone)]

@@ -21,7 +21,9 @@ fn rank(module: &str) -> Option<usize> {
 
 /// Every module that `text` names as `crate::module`, comments aside.
 fn used(text: &str) -> Vec<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let code = code.collect::<Vec<_>>().join("\n");
     let mut names = Vec::new();
     for (at, _) in code.match_indices("crate::") {
@@ -47,9 +49,15 @@ fn used(text: &str) -> Vec<String> {
     }
     let word = |name: &String| {
         let name = name.trim().trim_start_matches('$');
-        name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+        name.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
     };
-    names.iter().map(word).filter(|name| !name.is_empty()).collect()
+    names
+        .iter()
+        .map(word)
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn check(file: &Path, own: usize, own_name: &str, broken: &mut Vec<String>) {
@@ -82,7 +90,13 @@ fn each_module_uses_only_what_stands_before_it() {
     let mut broken = Vec::new();
     for file in found {
         let relative = file.strip_prefix(&src).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         let module = first.trim_end_matches(".rs");
         if ["lib", "main"].contains(&module) {
             continue;
@@ -96,7 +110,9 @@ fn each_module_uses_only_what_stands_before_it() {
 #[test]
 fn lib_lists_the_modules_in_that_order() {
     let lib = include_str!("../src/lib.rs");
-    let modules = lib.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules = lib
+        .lines()
+        .filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';'));
     let ranks: Vec<usize> = modules.map(|module| rank(module).unwrap()).collect();
     assert!(ranks.is_sorted(), "{ranks:?}");
 }

@@ -9,7 +9,8 @@ use crate::{
     config::{self, AccountsConfig, Config, ConfigFile, Judgement, Output, selection, window},
     finding::Severity,
     output::{Destination, Look},
-    pipeline::{Limits, Options, Order, Selection, Window},
+    pipeline::{Options, Order, Selection, Window},
+    source::Limits,
 };
 
 use super::{
@@ -130,9 +131,7 @@ fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
         threads: 0,
-        limits: Limits {
-            max_line_bytes: config::MAX_LINE_BYTES,
-        },
+        limits: Limits::default(),
         window: Window::default(),
         dedup: false,
         settings: crate::detect::Settings::default(),
@@ -160,6 +159,7 @@ fn input(args: InputArgs, command: &str, around: &Surroundings) -> Result<Option
         threads: args.threads.map_or(0, Into::into),
         limits: Limits {
             max_line_bytes: args.max_line_bytes,
+            ..Limits::default()
         },
         window: window(args.since, args.until)?,
         dedup: args.dedup,

@@ -14,9 +14,9 @@ pub fn accounts(config: &AccountsConfig) -> Result<Verdict, Error> {
     let to = &config.output.destination;
     to.check().map_err(Error::output(to))?;
     let bar = Bar::new(config.progress);
-    let state = pipeline::scan(&config.options, &bar)?;
+    let (state, rows) = pipeline::accounts(&config.options, &bar)?;
     let report = state.report(&config.options);
-    let rows = arrange(state.accounts(), config.order);
+    let rows = arrange(rows, config.order);
     drop(bar);
     let (format, look) = (config.output.format, config.output.look);
     deliver(to, |out| {

@@ -16,14 +16,14 @@ pub fn scan(config: &Config) -> Result<Verdict, Error> {
     check(config)?;
     let bar = Bar::new(config.progress);
     let state = pipeline::scan(&config.options, &bar)?;
+    if let Some(to) = &config.partial_state {
+        deliver(to, |out| state.write(out)).map_err(Error::output(to))?;
+    }
     let report = state.report(&config.options);
     drop(bar);
     let pace = Pace {
         elapsed: started.elapsed(),
     };
-    if let Some(to) = &config.partial_state {
-        deliver(to, |out| state.write(out)).map_err(Error::output(to))?;
-    }
     write(&report, config, Some(pace))
 }
 

@@ -1,15 +1,12 @@
 //! What a run is asked to do: complete and checked before it starts.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use crate::{
-    detect,
-    finding::{Severity, Timestamp},
-};
+use crate::{detect, finding::Severity, source::Limits};
 
-use super::{Exception, Limits};
+use super::{Exception, Window};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone)]
@@ -36,22 +33,22 @@ pub struct Options {
     pub today: NaiveDate,
 }
 
-/// The part of time that counts: from `since` (inclusive) until `until` (exclusive).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Window {
-    /// Events before it are left out.
-    pub since: Option<Bound>,
-    /// Events from then on are left out.
-    pub until: Option<Bound>,
-}
-
-/// One end of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// A point in time.
-    At(Timestamp),
-    /// So long before the newest event of the input.
-    BeforeNewest(Duration),
+/// Everything in `paths`, with the defaults of the command line and no exceptions.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            threads: 0,
+            limits: Limits::default(),
+            window: Window::default(),
+            dedup: false,
+            settings: detect::Settings::default(),
+            selection: Selection::default(),
+            min_severity: Severity::Info,
+            exceptions: Vec::new(),
+            today: NaiveDate::MIN,
+        }
+    }
 }
 
 /// Which detectors report; each name is an id of the catalogue.
