@@ -40,10 +40,10 @@ pub(super) fn sniff(head: &[u8]) -> Format {
             "it is UTF-16 text, which only a redirect in PowerShell makes of an audit log: convert \
              it first, with `iconv -f UTF-16 -t UTF-8`",
         ),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             Format::Foreign("it is compressed with xz, which is not supported: pipe in `xz -dc`")
         }
-        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A'] => Format::Foreign(
+        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', ..] => Format::Foreign(
             "it is compressed with bzip2, which is not supported: pipe in `bzip2 -dc`",
         ),
         [0x04, 0x22, 0x4d, 0x18, ..] => {
@@ -73,13 +73,13 @@ mod tests {
             (b"\xef\xbb\xbf{", Format::Text { mark: 3 }),
         ];
         for (head, format) in cases {
-            assert_eq!(sniff(&head[..head.len().min(ENOUGH)]), *format, "{head:?}");
+            assert_eq!(sniff(head), *format, "{head:?}");
         }
         for head in [
             &b"\xff\xfe{\0"[..],
             b"\xfe\xff\0{",
             b"PK\x03\x04",
-            b"\xfd7zXZ\0",
+            b"\xfd7zXZ\0\0",
         ] {
             assert!(matches!(sniff(head), Format::Foreign(_)), "{head:?}");
         }
