@@ -140,7 +140,8 @@ impl Source<'_> {
         any_detector: bool,
     ) -> Result<(), Error> {
         let ids = detector_ids();
-        if !ids.contains(&detector) && !(any_detector && detector == "*") {
+        let known = ids.contains(&detector) || (any_detector && detector == "*");
+        if !known {
             let unknown = Error::unknown("detector", detector, &ids);
             return Err(Error {
                 why: self.error(at, &unknown.why).why,

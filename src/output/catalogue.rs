@@ -26,14 +26,14 @@ pub fn write_catalogue(
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let rows = catalogue.iter().map(|about| Row {
+    let mut rows = catalogue.iter().map(|about| Row {
         id: about.id,
         title: about.title,
         doc: about.markdown(),
     });
     match format {
         Format::Table => table(catalogue, look, out),
-        Format::Jsonl => rows.map(|row| json_line(&row, out)).collect(),
+        Format::Jsonl => rows.try_for_each(|row| json_line(&row, out)),
         Format::Json => {
             serde_json::to_writer_pretty(&mut *out, &rows.collect::<Vec<_>>())?;
             out.write_all(b"\n")

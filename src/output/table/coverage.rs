@@ -177,10 +177,10 @@ fn detectors(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
     }
     let others = coverage.detectors.iter().filter(|d| !d.selected);
     let others: Vec<_> = others.map(|d| d.detector.as_str()).collect();
-    match others.is_empty() {
-        true => Ok(()),
-        false => note("not run", &others.join(", "), paper),
+    if others.is_empty() {
+        return Ok(());
     }
+    note("not run", &others.join(", "), paper)
 }
 
 /// Says what was looked for and is not the case.
@@ -206,10 +206,10 @@ fn all_clear(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
         .filter(|(yes, _)| *yes)
         .map(|(_, what)| *what)
         .collect();
-    match clear.is_empty() {
-        true => Ok(()),
-        false => note("none", &clear.join(", "), paper),
+    if clear.is_empty() {
+        return Ok(());
     }
+    note("none", &clear.join(", "), paper)
 }
 
 fn exceptions(exceptions: &Exceptions, paper: &mut Paper<'_>) -> io::Result<()> {
