@@ -52,10 +52,14 @@ impl fmt::Debug for Parser {
 /// Where the next event starts in a line that could not be parsed.
 ///
 /// A crash or a full disk leaves half a line, and the next event is written right behind it. Only for
-/// lines that did not parse: inside a string the quotes would be escaped, but other JSON may hold
-/// such an object too.
+/// lines that did not parse. A body may hold such an object as well, and then what follows from there on
+/// does not parse either, since the event around it goes on after it: call again on the rest.
 #[must_use]
 pub fn resync(line: &str) -> Option<usize> {
     let after_first = line.as_bytes().get(1..)?;
-    memmem::find(after_first, br#"{"kind":"Event""#).map(|at| at + 1)
+    memmem::find(
+        after_first,
+        br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#,
+    )
+    .map(|at| at + 1)
 }
