@@ -9,11 +9,14 @@ mod object;
 mod identity;
 mod request;
 mod token;
+mod scan;
+mod exact;
 mod parse;
+mod compact;
 
 pub use identity::{ServiceAccount, User};
 pub use object::ObjectRef;
-pub use parse::{Parser, parse};
+pub use parse::{Parser, resync};
 pub use request::{Key, Standing};
 pub use text::Text;
 pub use token::{SecretOrigin, TokenKind};
@@ -151,6 +154,17 @@ pub enum Stage {
 }
 
 impl Level {
+    /// The level of that name.
+    fn from_name(name: &str) -> Self {
+        match name {
+            "None" => Self::None,
+            "Metadata" => Self::Metadata,
+            "Request" => Self::Request,
+            "RequestResponse" => Self::RequestResponse,
+            _ => Self::Other,
+        }
+    }
+
     /// The name in the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -165,6 +179,17 @@ impl Level {
 }
 
 impl Stage {
+    /// The stage of that name.
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "RequestReceived" => Self::RequestReceived,
+            "ResponseStarted" => Self::ResponseStarted,
+            "ResponseComplete" => Self::ResponseComplete,
+            "Panic" => Self::Panic,
+            _ => return None,
+        })
+    }
+
     /// The name in the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

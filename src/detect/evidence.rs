@@ -102,7 +102,7 @@ impl EvidenceSet {
         entries.sort_unstable();
         entries.dedup();
         let shown = entries.into_iter().map(|entry| {
-            let place = context.place(entry.origin);
+            let place = context.place(entry.identity, entry.origin);
             let audit_id = entry.audit_id.clone();
             Evidence {
                 time: entry.time,

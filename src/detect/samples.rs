@@ -37,6 +37,7 @@ pub(super) struct Samples {
 pub(super) struct Sample {
     rank: u64,
     pub(super) time: Timestamp,
+    identity: u64,
     origin: Origin,
     audit_id: String,
     /// What was read or written, `resource namespace/name`; empty where no one object was named.
@@ -78,6 +79,7 @@ impl Samples {
         let sample = Sample {
             rank,
             time,
+            identity: event.identity(),
             origin: event.origin,
             audit_id: audit_id.into_owned(),
             object,
@@ -136,7 +138,7 @@ impl Merge for Samples {
 impl Sample {
     /// The request as evidence.
     pub(super) fn show(&self, context: &Context<'_>) -> Evidence {
-        let place = context.place(self.origin);
+        let place = context.place(self.identity, self.origin);
         Evidence {
             time: Some(self.time),
             audit_id: self.audit_id.clone(),

@@ -1,103 +1,65 @@
-//! A line of JSON -> an [`Event`].
+//! A line of JSON -> an [`Event`]: the fast path, and the exact one for what it does not vouch for.
 
-use crate::{finding::Timestamp, source::Origin};
+use std::fmt;
 
-use super::{BadLine, Event, Level, Object, ObjectRef, Stage, Text, User, Value};
+use memchr::memmem;
+
+use crate::source::Origin;
+
+use super::{BadLine, Event, exact::Exact, scan::scan};
 
 /// What parsing reuses from line to line. One per thread.
-#[derive(Debug, Default)]
-pub struct Parser {}
+#[derive(Default)]
+pub struct Parser {
+    exact: Exact,
+}
 
 impl Parser {
     /// Parses one line (without its newline).
+    #[inline]
     pub fn parse<'a>(&'a mut self, line: &'a str, origin: Origin) -> Result<Event<'a>, BadLine> {
-        parse(line, origin)
+        match scan(line, origin) {
+            Some(event) => Ok(event),
+            None => self.exact.parse(line, origin),
+        }
+    }
+
+    /// Parses one line by the exact path only: for tests and fuzzing, which hold one against the other.
+    #[doc(hidden)]
+    pub fn parse_exactly<'a>(
+        &'a mut self,
+        line: &'a str,
+        origin: Origin,
+    ) -> Result<Event<'a>, BadLine> {
+        self.exact.parse(line, origin)
+    }
+
+    /// Parses one line by the fast path only; `None` if it does not vouch for it. For tests and fuzzing.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn parse_fast(line: &str, origin: Origin) -> Option<Event<'_>> {
+        scan(line, origin)
     }
 }
 
-/// Parses one line of plain kube-apiserver JSON.
-pub fn parse(line: &str, origin: Origin) -> Result<Event<'_>, BadLine> {
-    let bad = |why: &str| BadLine {
-        origin,
-        why: why.to_owned(),
-    };
-    serde_json::from_str::<serde::de::IgnoredAny>(line).map_err(|e| bad(&e.to_string()))?;
-    let top = Value::from_text(line.trim())
-        .object()
-        .ok_or_else(|| bad("not a JSON object"))?;
-    let text = |key: &str| top.get(key).and_then(Value::text).unwrap_or_default();
-    let object = |key: &str| top.get(key).and_then(Value::object).unwrap_or_default();
-    let time = |key: &str| Timestamp::parse(&text(key).read());
-    let user = |object: Object<'_>| {
-        object
-            .get("username")
-            .and_then(Value::text)
-            .unwrap_or_default()
-            .as_plain()
-            .is_some()
-    };
-    let _ = user;
-    let stage = match &*text("stage").read() {
-        "RequestReceived" => Stage::RequestReceived,
-        "ResponseStarted" => Stage::ResponseStarted,
-        "ResponseComplete" => Stage::ResponseComplete,
-        "Panic" => Stage::Panic,
-        _ => return Err(bad("not an audit event: no known stage")),
-    };
-    let level = match &*text("level").read() {
-        "None" => Level::None,
-        "Metadata" => Level::Metadata,
-        "Request" => Level::Request,
-        "RequestResponse" => Level::RequestResponse,
-        _ => Level::Other,
-    };
-    let status = object("responseStatus");
-    Ok(Event {
-        origin,
-        level,
-        audit_id: text("auditID"),
-        stage,
-        request_uri: text("requestURI"),
-        verb: text("verb"),
-        user: make_user(object("user")),
-        impersonated_user: top
-            .get("impersonatedUser")
-            .and_then(Value::object)
-            .map(make_user),
-        source_ips: top.get("sourceIPs").unwrap_or_default(),
-        user_agent: text("userAgent"),
-        object: top
-            .get("objectRef")
-            .and_then(Value::object)
-            .map(make_object),
-        code: status.get("code").and_then(|code| code.json().parse().ok()),
-        status,
-        request_body: top.get("requestObject"),
-        response_body: top.get("responseObject"),
-        received: time("requestReceivedTimestamp"),
-        stage_time: time("stageTimestamp"),
-        annotations: object("annotations"),
-    })
-}
-
-fn make_user(object: Object<'_>) -> User<'_> {
-    User {
-        name: object
-            .get("username")
-            .and_then(Value::text)
-            .unwrap_or_default(),
-        object,
+/// The buffers are nobody's business.
+impl fmt::Debug for Parser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parser").finish_non_exhaustive()
     }
 }
 
-fn make_object(object: Object<'_>) -> ObjectRef<'_> {
-    let text =
-        |key: &str| -> Text<'_> { object.get(key).and_then(Value::text).unwrap_or_default() };
-    ObjectRef {
-        resource: text("resource"),
-        namespace: text("namespace"),
-        name: text("name"),
-        group: text("apiGroup"),
-        subresource: text("subresource"),
-    }
+/// Where the next event starts in a line that could not be parsed.
+///
+/// A crash or a full disk leaves half a line, and the next event is written right behind it. Only for
+/// lines that did not parse. A body may hold such an object as well, and then what follows from there on
+/// does not parse either, since the event around it goes on after it: call again on the rest.
+#[must_use]
+pub fn resync(line: &str) -> Option<usize> {
+    let after_first = line.as_bytes().get(1..)?;
+    memmem::find(
+        after_first,
+        br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#,
+    )
+    .map(|at| at + 1)
 }

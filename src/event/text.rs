@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+use memchr::memchr;
+
 /// The inside of a JSON string literal, still escaped, and the knowledge whether it has escapes.
 ///
 /// Most strings of an audit event have none and cost nothing to read; request URIs have many
@@ -25,6 +27,11 @@ impl<'a> Text<'a> {
     /// The inside of a JSON string literal; `escaped` says whether a backslash is in it.
     pub(super) const fn from_literal(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }
+    }
+
+    /// The inside of the JSON string literal, as it stands in the line.
+    pub(super) const fn literal(self) -> &'a str {
+        self.raw
     }
 
     /// What the string means. Borrowed unless it has escapes.
@@ -102,25 +109,30 @@ impl fmt::Debug for Text<'_> {
 fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let escape = rest.as_bytes().get(at + 1).copied();
-        let (decoded, used) = match escape {
-            Some(b'u') => unescape_unicode(&rest[at..]),
-            Some(b'n') => ('\n', 2),
-            Some(b't') => ('\t', 2),
-            Some(b'r') => ('\r', 2),
-            Some(b'b') => ('\u{8}', 2),
-            Some(b'f') => ('\u{c}', 2),
-            Some(byte @ (b'"' | b'\\' | b'/')) => (char::from(byte), 2),
-            // Cannot happen in a literal that the parser has vouched for.
-            _ => (char::REPLACEMENT_CHARACTER, 1),
-        };
+    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
+        let (plain, escape) = rest.split_at(at);
+        out.push_str(plain);
+        let (decoded, used) = decode_escape(escape);
         out.push(decoded);
-        rest = rest.get(at + used..).unwrap_or("");
+        rest = escape.get(used..).unwrap_or_default();
     }
     out.push_str(rest);
     out
+}
+
+/// The character that the escape at the start of `text` stands for, and the escape's length.
+/// U+FFFD for what is no escape, which a literal that the parser has vouched for does not have.
+pub(super) fn decode_escape(text: &str) -> (char, usize) {
+    match text.as_bytes().get(1).copied() {
+        Some(b'u') => unescape_unicode(text),
+        Some(b'n') => ('\n', 2),
+        Some(b't') => ('\t', 2),
+        Some(b'r') => ('\r', 2),
+        Some(b'b') => ('\u{8}', 2),
+        Some(b'f') => ('\u{c}', 2),
+        Some(byte @ (b'"' | b'\\' | b'/')) => (char::from(byte), 2),
+        _ => (char::REPLACEMENT_CHARACTER, 1),
+    }
 }
 
 /// Decodes the `\uXXXX` (or surrogate pair of two) that `text` starts with, and says how long it is.

@@ -1,9 +1,14 @@
 //! JSON values as they stand in the line, walked on demand.
 //!
-//! These walkers trust the text to be one well-formed value (the parser vouches for that) and never
-//! read past its end: on text that is not, they end early instead of panicking.
+//! These walkers trust the text to be one well-formed value (the parser vouches for its structure) and
+//! never read past its end: on text that is not, they end early instead of panicking.
 
-use super::Text;
+use memchr::memchr;
+
+use super::{
+    Text,
+    scan::simd::{nested_end, string_stop},
+};
 
 /// A JSON value as it stands in the line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,7 +34,7 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn text(self) -> Option<Text<'a>> {
         let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        Some(Text::from_literal(inside, inside.contains('\\')))
+        Some(text_of(inside))
     }
 
     /// The object, if it is one.
@@ -42,11 +47,8 @@ impl<'a> Value<'a> {
     pub fn items(self) -> impl Iterator<Item = Value<'a>> {
         let mut rest = self.0.strip_prefix('[').unwrap_or("");
         std::iter::from_fn(move || {
-            let (value, after) = split_value(rest)?;
-            rest = after
-                .trim_start_matches(space)
-                .strip_prefix(',')
-                .unwrap_or("");
+            let (value, tail) = split_value(rest)?;
+            rest = after(tail, ',').unwrap_or_default();
             Some(value)
         })
     }
@@ -80,13 +82,9 @@ impl<'a> Object<'a> {
     pub fn entries(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
         let mut rest = self.0.strip_prefix('{').unwrap_or("");
         std::iter::from_fn(move || {
-            let (key, after) = split_value(rest)?;
-            let after = after.trim_start_matches(space).strip_prefix(':')?;
-            let (value, after) = split_value(after)?;
-            rest = after
-                .trim_start_matches(space)
-                .strip_prefix(',')
-                .unwrap_or("");
+            let (key, tail) = split_value(rest)?;
+            let (value, tail) = split_value(after(tail, ':')?)?;
+            rest = after(tail, ',').unwrap_or_default();
             Some((key.text()?, value))
         })
     }
@@ -94,54 +92,80 @@ impl<'a> Object<'a> {
     /// The value of `key`; the last one if the key is there twice, as in Go. `null` counts as absent.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'a>> {
-        let value = self.entries().filter(|(name, _)| name == key).last()?.1;
-        (value.0 != "null").then_some(value)
+        let mut found = None;
+        for (name, value) in self.entries() {
+            if name == key {
+                found = Some(value);
+            }
+        }
+        found.filter(|value| value.0 != "null")
     }
+}
+
+/// The text of a string literal, from what stands between its quotes.
+fn text_of(inside: &str) -> Text<'_> {
+    Text::from_literal(inside, memchr(b'\\', inside.as_bytes()).is_some())
 }
 
 const fn space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
+/// What follows `punctuation` (and white space before it); nothing if something else stands there.
+#[inline]
+fn after(text: &str, punctuation: char) -> Option<&str> {
+    text.strip_prefix(punctuation)
+        .or_else(|| text.trim_start_matches(space).strip_prefix(punctuation))
+}
+
 /// Splits the first JSON value off `text`.
+#[inline]
 fn split_value(text: &str) -> Option<(Value<'_>, &str)> {
-    let text = text.trim_start_matches(space);
-    let end = match text.as_bytes().first()? {
-        b'"' => string_end(text.as_bytes(), 0)?,
-        b'{' | b'[' => nested_end(text.as_bytes())?,
+    let text = match text.as_bytes().first()? {
+        b'"' | b'{' | b'[' => text,
+        _ => text.trim_start_matches(space),
+    };
+    let bytes = text.as_bytes();
+    let end = match bytes.first()? {
+        b'"' => string_end(bytes, 1)?,
+        b'{' | b'[' => nested_end(bytes, 1).or_else(|| loose_end(bytes))?,
         b'}' | b']' | b',' | b':' => return None,
         _ => text
             .find([',', '}', ']', ' ', '\t', '\n', '\r'])
             .unwrap_or(text.len()),
     };
-    Some((Value(text.get(..end)?), text.get(end..)?))
+    let (value, rest) = text.split_at_checked(end)?;
+    Some((Value(value), rest))
 }
 
-/// The end of the string literal that starts at `start`.
-fn string_end(text: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
+/// The end of the string literal whose opening quote stands before `from`.
+#[inline]
+fn string_end(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = string_stop(text, from);
     loop {
-        let hit = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[hit] == b'"' {
-            return Some(hit + 1);
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at = string_stop(text, at + 2),
+            // A control byte, which JSON does not allow and which changes nothing here.
+            _ => at = string_stop(text, at + 1),
         }
-        at = hit + 2;
     }
 }
 
-/// The end of the object or array that starts at 0.
-fn nested_end(text: &[u8]) -> Option<usize> {
+/// The end of the object or array that starts at 0, white space after strings or not.
+#[cold]
+fn loose_end(text: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        match byte {
+    loop {
+        match text.get(at)? {
             b'"' => {
-                at = string_end(text, at)?;
+                at = string_end(text, at + 1)?;
                 continue;
             }
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
-                depth -= 1;
+                depth = depth.checked_sub(1)?;
                 if depth == 0 {
                     return Some(at + 1);
                 }
@@ -150,5 +174,4 @@ fn nested_end(text: &[u8]) -> Option<usize> {
         }
         at += 1;
     }
-    None
 }
