@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use proptest::prelude::*;
 use satrail::{
     detect::{CATALOGUE, Context, Detectors, LogFacts, Settings},
-    event::{Event, parse},
+    event::{Event, Parser},
     finding::{Finding, Timestamp},
     source::{Origin, Places},
 };
@@ -125,16 +125,19 @@ impl State {
     }
 }
 
-fn parsed(lines: &[String]) -> Vec<Event<'_>> {
-    let origin = |line| Origin {
-        source: 0,
-        chunk: 0,
-        line,
-    };
-    let numbered = (0..).zip(lines);
-    numbered
-        .map(|(at, line)| parse(line, origin(at)).unwrap())
-        .collect()
+/// The events of `lines`. Each has a parser of its own, since an event may borrow from its parser.
+fn parsed<'a>(lines: &'a [String], parsers: &'a mut Vec<Parser>) -> Vec<Event<'a>> {
+    parsers.resize_with(lines.len(), Parser::default);
+    let numbered = (0..).zip(lines).zip(parsers);
+    let events = numbered.map(|((line, text), parser)| {
+        let origin = Origin {
+            source: 0,
+            chunk: 0,
+            line,
+        };
+        parser.parse(text, origin).unwrap()
+    });
+    events.collect()
 }
 
 /// Whether `found` has everything that `expected` has; objects may have more, everything else not.
@@ -156,7 +159,7 @@ fn check(id: &str) {
     for case in cases(id) {
         let lines = case.lines();
         let mut state = State::default();
-        state.observe_all(&parsed(&lines));
+        state.observe_all(&parsed(&lines, &mut Vec::new()));
         let found = state.finish(&case.settings(), |wanted| wanted == id);
         let found = serde_json::to_value(&found).unwrap();
         let expected = Value::Array(case.expected());
@@ -248,7 +251,7 @@ fn every_attribute_is_documented() {
         for case in cases(about.id) {
             let lines = case.lines();
             let mut state = State::default();
-            state.observe_all(&parsed(&lines));
+            state.observe_all(&parsed(&lines, &mut Vec::new()));
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 for name in finding.attributes.keys() {
                     let name = format!("`{name}`");
@@ -269,7 +272,7 @@ fn findings_can_be_acted_on() {
         for case in cases(about.id) {
             let lines = case.lines();
             let mut state = State::default();
-            state.observe_all(&parsed(&lines));
+            state.observe_all(&parsed(&lines, &mut Vec::new()));
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 assert!(!finding.summary.contains('\n'), "{}", finding.summary);
                 assert!(!finding.evidence.is_empty(), "{}: {}", about.id, case.name);
@@ -297,7 +300,7 @@ fn findings_can_be_acted_on() {
 fn fingerprints_differ() {
     let lines: Vec<String> = all_lines();
     let mut state = State::default();
-    state.observe_all(&parsed(&lines));
+    state.observe_all(&parsed(&lines, &mut Vec::new()));
     let findings = state.finish(&Settings::default(), |_| true);
     let prints: BTreeSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
     assert_eq!(prints.len(), findings.len());
@@ -346,7 +349,8 @@ proptest! {
         seed: u64, parts in 1_usize..7, settings in prop::sample::select(vec![1_u32, 5, 100]),
     ) {
         let lines = all_lines();
-        let mut events = parsed(&lines);
+        let mut parsers = Vec::new();
+        let mut events = parsed(&lines, &mut parsers);
         let limit = json!({"runaway-controller": {"requests-per-second": settings}});
         let settings: Settings = serde_json::from_value(limit).unwrap();
         let mut whole = State::default();

@@ -18,7 +18,7 @@ use std::{
 
 use satrail::{
     detect::{Context, Detectors, LogFacts, Settings},
-    event::parse,
+    event::Parser,
     finding::{Attribute, Finding, Severity},
     source::{Origin, Places},
 };
@@ -76,6 +76,7 @@ fn requests(lines: &[String]) -> Vec<(&str, Value)> {
 }
 
 fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
+    let mut parser = Parser::default();
     let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
     for (at, (line, _)) in (0..).zip(requests) {
         let origin = Origin {
@@ -83,7 +84,7 @@ fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
             chunk: 0,
             line: at,
         };
-        let event = parse(line, origin).unwrap();
+        let event = parser.parse(line, origin).unwrap();
         log.observe(&event);
         log.observe_request(&event);
         detectors.observe(&event);

@@ -77,11 +77,7 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
     /// Adds `count` to bucket number `bucket`, which is given in the present width.
     fn insert(&mut self, bucket: i64, count: u32) {
         let block = self.blocks.entry(bucket.div_euclid(BLOCK)).or_default();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "below 60"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "below 60")]
         let slot = bucket.rem_euclid(BLOCK) as u8;
         match block.binary_search_by_key(&slot, |&(slot, _)| slot) {
             Ok(at) => block[at].1 = block[at].1.saturating_add(count),
