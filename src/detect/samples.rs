@@ -67,12 +67,11 @@ impl Samples {
             .stretches
             .entry(time.seconds().div_euclid(self.width()))
             .or_default();
-        let order = (rank, time, event.origin);
-        if stretch.len() == KEPT
-            && stretch
-                .last()
-                .is_some_and(|s| order > (s.rank, s.time, s.origin))
-        {
+        // Only what is surely too late is turned away here; `insert` breaks ties.
+        let late = stretch
+            .last()
+            .is_some_and(|last| (rank, time) > (last.rank, last.time));
+        if stretch.len() == KEPT && late {
             return;
         }
         let (kind, object) = SampleKind::of(event);
@@ -112,7 +111,7 @@ impl Samples {
     pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Vec<&Sample> {
         let all = self.stretches.values().flatten();
         let mut inside: Vec<_> = all.filter(|s| (from..=to).contains(&s.time)).collect();
-        inside.sort_by_key(|s| (s.time, s.rank, s.origin));
+        inside.sort_by_key(|&sample| (sample.time, sample));
         inside
     }
 }
