@@ -1,4 +1,5 @@
 //! The built program, as a shell sees it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
     fs,

@@ -101,7 +101,7 @@ impl<'a> Paper<'a> {
     fn piece(&mut self, style: Style, text: &str) -> io::Result<()> {
         let text = clip(text, 2 * LONGEST);
         let text = shown(&text);
-        if self.look.color && style != PLAIN {
+        if self.look.color && style != PLAIN && !text.is_empty() {
             write!(self.out, "{style}{text}{style:#}")
         } else {
             self.out.write_all(text.as_bytes())
