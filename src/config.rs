@@ -23,7 +23,7 @@ use crate::{
 /// Longer lines are skipped unless `--max-line-bytes` says otherwise: far above the 3 MiB that
 /// kube-apiserver takes as a request body; the response to a list, which a line may hold too, has no
 /// such limit.
-pub const MAX_LINE_BYTES: usize = 64 << 20;
+pub const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// For `satrail scan` and `satrail merge`.
 #[derive(Debug, Clone)]

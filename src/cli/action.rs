@@ -132,6 +132,7 @@ fn defaults(around: &Surroundings) -> Options {
         threads: 0,
         limits: Limits {
             max_line_bytes: config::MAX_LINE_BYTES,
+            ..Limits::default()
         },
         window: Window::default(),
         dedup: false,
@@ -160,6 +161,7 @@ fn input(args: InputArgs, command: &str, around: &Surroundings) -> Result<Option
         threads: args.threads.map_or(0, Into::into),
         limits: Limits {
             max_line_bytes: args.max_line_bytes,
+            ..Limits::default()
         },
         window: window(args.since, args.until)?,
         dedup: args.dedup,

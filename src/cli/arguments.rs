@@ -133,7 +133,7 @@ pub(super) struct InputArgs {
     pub(super) strict: bool,
     /// Skip longer lines; they are counted and named
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
-    pub(super) max_line_bytes: usize,
+    pub(super) max_line_bytes: u64,
     /// Use N threads [default: one per core]; the result is the same for any N
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,

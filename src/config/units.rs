@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{finding::Timestamp, pipeline::Bound};
 
 /// `64MiB`, `1GB`, `500k`, `1048576`: KiB, MiB and GiB are powers of 1024, the others of 1000.
-pub fn parse_size(text: &str) -> Result<usize, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let why = || format!("'{text}' is no size such as 64MiB, 1GB or 1048576");
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 = digits.parse().map_err(|_| why())?;
@@ -19,9 +19,7 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
         "gib" => 1 << 30,
         _ => return Err(why()),
     };
-    let size = number
-        .checked_mul(factor)
-        .and_then(|n| usize::try_from(n).ok());
+    let size = number.checked_mul(factor);
     match size {
         None => Err(format!("'{text}' is too large")),
         Some(0) => Err("the size must be at least one byte".to_owned()),

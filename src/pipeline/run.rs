@@ -8,7 +8,18 @@ use super::{AccountRow, Options, Progress, Report};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longer lines are skipped, counted and named.
-    pub max_line_bytes: usize,
+    pub max_line_bytes: u64,
+    /// How much is read at a time.
+    pub chunk_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_line_bytes: 64 << 20,
+            chunk_bytes: 1 << 20,
+        }
+    }
 }
 
 /// Why a run could not be done at all.
