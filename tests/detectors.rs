@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use proptest::prelude::*;
 use satrail::{
     detect::{CATALOGUE, Context, Detectors, LogFacts, Settings},
-    event::{Event, parse},
+    event::{Event, Parser},
     finding::{Finding, Timestamp},
     source::{Origin, Places},
 };
@@ -54,7 +54,8 @@ fn lines_of(event: &Value) -> Vec<String> {
     };
     let mut one = event["event"].clone();
     let received = one["requestReceivedTimestamp"].as_str().unwrap();
-    let start = Timestamp::parse(received).unwrap().micros() / 1000 + event["from_ms"].as_i64().unwrap();
+    let start =
+        Timestamp::parse(received).unwrap().micros() / 1000 + event["from_ms"].as_i64().unwrap();
     let lines = (0..times).map(|n| {
         let millis = start + n * event["every_ms"].as_i64().unwrap();
         let time = Timestamp::from_micros(millis * 1000).to_string();
@@ -67,8 +68,10 @@ fn lines_of(event: &Value) -> Vec<String> {
 }
 
 fn cases(id: &str) -> Vec<Case> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/detectors/{id}.jsonl"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("tests/detectors/{id}.jsonl: {e}"));
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/detectors/{id}.jsonl"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("tests/detectors/{id}.jsonl: {e}"));
     let cases = text.lines().map(|line| serde_json::from_str(line).unwrap());
     cases.collect()
 }
@@ -100,22 +103,35 @@ impl State {
         let mut places = Places::default();
         places.add_source(0, "audit.log");
         places.add_chunk(0, 0, u32::MAX);
-        let context = Context { settings, log: &self.log, places: &places };
+        let context = Context {
+            settings,
+            log: &self.log,
+            places: &places,
+        };
         self.detectors.finish(&context, wanted)
     }
 }
 
 fn parsed(lines: &[String]) -> Vec<Event<'_>> {
-    let origin = |line| Origin { source: 0, chunk: 0, line };
+    let origin = |line| Origin {
+        source: 0,
+        chunk: 0,
+        line,
+    };
     let numbered = (0..).zip(lines);
-    numbered.map(|(at, line)| parse(line, origin(at)).unwrap()).collect()
+    // The parser may keep what an event borrows, so each line gets its own.
+    let parser = || Box::leak(Box::new(Parser::default()));
+    numbered
+        .map(|(at, line)| parser().parse(line, origin(at)).unwrap())
+        .collect()
 }
 
 /// Whether `found` has everything that `expected` has; objects may have more, everything else not.
 fn has(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
-            let has = |(key, value): (&String, &Value)| found.get(key).is_some_and(|f| has(f, value));
+            let has =
+                |(key, value): (&String, &Value)| found.get(key).is_some_and(|f| has(f, value));
             expected.iter().all(has)
         }
         (Value::Array(found), Value::Array(expected)) => {
@@ -154,10 +170,23 @@ fn every_case_comes_out_as_expected() {
 fn every_detector_fires_at_least_once_and_is_silent_at_least_once() {
     for about in CATALOGUE {
         let cases = cases(about.id);
-        assert!(cases.iter().any(|case| !case.expected().is_empty()), "{} never fires", about.id);
-        assert!(cases.iter().any(|case| case.expected().is_empty()), "{} is never silent", about.id);
+        assert!(
+            cases.iter().any(|case| !case.expected().is_empty()),
+            "{} never fires",
+            about.id
+        );
+        assert!(
+            cases.iter().any(|case| case.expected().is_empty()),
+            "{} is never silent",
+            about.id
+        );
         let names: BTreeSet<&str> = cases.iter().map(|case| case.case.as_str()).collect();
-        assert_eq!(names.len(), cases.len(), "{}: two cases have one name", about.id);
+        assert_eq!(
+            names.len(),
+            cases.len(),
+            "{}: two cases have one name",
+            about.id
+        );
     }
 }
 
@@ -168,7 +197,11 @@ fn every_fixture_belongs_to_a_detector() {
         let path = file.unwrap().path();
         let id = path.file_stem().unwrap().to_str().unwrap();
         let known = CATALOGUE.iter().any(|about| about.id == id);
-        assert!(known || id == "README", "{} belongs to no detector", path.display());
+        assert!(
+            known || id == "README",
+            "{} belongs to no detector",
+            path.display()
+        );
     }
 }
 
@@ -184,17 +217,27 @@ fn every_detector_is_documented() {
     ];
     for about in CATALOGUE {
         let text = about.markdown();
-        let found: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+        let found: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .collect();
         assert_eq!(found, headings, "{}", about.id);
         assert!(text.contains("```text"), "{} has no example", about.id);
-        assert!(!about.title.is_empty() && !about.title.ends_with('.'), "{}", about.id);
+        assert!(
+            !about.title.is_empty() && !about.title.ends_with('.'),
+            "{}",
+            about.id
+        );
     }
 }
 
 /// The attributes that findings have are the ones that are documented.
 #[test]
 fn every_attribute_is_documented() {
-    let base = CATALOGUE.iter().find(|about| about.id == "default-serviceaccount").unwrap();
+    let base = CATALOGUE
+        .iter()
+        .find(|about| about.id == "default-serviceaccount")
+        .unwrap();
     for about in CATALOGUE {
         let text = about.markdown();
         for case in cases(about.id) {
@@ -204,7 +247,11 @@ fn every_attribute_is_documented() {
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 for name in finding.attributes.keys() {
                     let name = format!("`{name}`");
-                    assert!(text.contains(&name), "{}: {name} is not documented", about.id);
+                    assert!(
+                        text.contains(&name),
+                        "{}: {name} is not documented",
+                        about.id
+                    );
                 }
             }
         }
@@ -222,8 +269,19 @@ fn findings_can_be_acted_on() {
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 assert!(!finding.summary.contains('\n'), "{}", finding.summary);
                 assert!(!finding.evidence.is_empty(), "{}: {}", about.id, case.case);
-                assert!(finding.evidence.iter().all(|e| e.file == "audit.log" && e.line > 0));
-                assert!(finding.remediation.steps.iter().any(|step| step.command.is_some()));
+                assert!(
+                    finding
+                        .evidence
+                        .iter()
+                        .all(|e| e.file == "audit.log" && e.line > 0)
+                );
+                assert!(
+                    finding
+                        .remediation
+                        .steps
+                        .iter()
+                        .any(|step| step.command.is_some())
+                );
                 assert!(finding.first_seen.is_some() && finding.first_seen <= finding.last_seen);
                 assert_eq!(finding.fingerprint.len(), 32);
             }
@@ -245,7 +303,11 @@ fn fingerprints_differ() {
 fn a_log_in_which_a_detector_is_blind_says_so() {
     let state = State::default();
     for (about, coverage) in state.detectors.coverage(&state.log) {
-        assert!(coverage.blind.is_some(), "{} claims to see an empty log", about.id);
+        assert!(
+            coverage.blind.is_some(),
+            "{} claims to see an empty log",
+            about.id
+        );
     }
 }
 
@@ -253,7 +315,10 @@ fn a_log_in_which_a_detector_is_blind_says_so() {
 fn wrong_settings_are_refused_with_a_clear_message() {
     for (text, says) in [
         ("[runaway-controller]\nrequests-per-second = 0", "nonzero"),
-        ("[runaway-controller]\nrequests-per-minute = 9", "unknown field `requests-per-minute`"),
+        (
+            "[runaway-controller]\nrequests-per-minute = 9",
+            "unknown field `requests-per-minute`",
+        ),
         ("[runaway-controler]", "unknown field `runaway-controler`"),
         ("[runaway-controller]\nsustained-seconds = -1", "-1"),
     ] {

@@ -186,7 +186,9 @@ fn normal_rate<const N: usize>(requests: &Series<N>, enough: NonZeroU32) -> Opti
     }
     let mut minutes = BTreeMap::<i64, u64>::new();
     for (bucket, n) in requests.buckets() {
-        *minutes.entry((bucket * requests.width()).div_euclid(60)).or_default() += u64::from(n);
+        *minutes
+            .entry((bucket * requests.width()).div_euclid(60))
+            .or_default() += u64::from(n);
     }
     let mut counts: Vec<u64> = minutes.into_values().collect();
     counts.sort_unstable();
