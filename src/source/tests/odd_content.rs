@@ -226,6 +226,29 @@ fn a_read_error_ends_the_source() {
 }
 
 #[test]
+fn what_was_read_before_a_read_error_is_still_decompressed() {
+    let log = log(3000);
+    for stored in [gzip(&log), zstd(&log)] {
+        let (head, rest) = stored[..stored.len() * 3 / 4].split_at(100);
+        let texts = [1, 1000, 1 << 20].map(|chunk| {
+            let reader = io::Cursor::new(rest.to_vec()).chain(Failing(0));
+            let stream = Stream::new(head.to_vec(), Box::new(reader), &limits(chunk, 1000));
+            let (mut buffer, mut text) = (Buffer::new(), Vec::new());
+            while let Some(super::super::Piece::Lines { range, .. }) = stream.next(&mut buffer) {
+                text.extend(buffer.get(range));
+            }
+            let troubles = stream.troubles("disk");
+            let why = format!("cut short after {} decompressed bytes", text.len());
+            assert!(troubles[0].why.starts_with(&why), "{troubles:?}");
+            assert!(troubles[0].why.ends_with("bad sector"), "{troubles:?}");
+            text
+        });
+        assert!(log.starts_with(&texts[0]));
+        assert!(texts[0] == texts[1] && texts[1] == texts[2]);
+    }
+}
+
+#[test]
 fn the_key_tells_files_apart_and_stays_the_same() {
     let directory = directory(&[("a", b"1\n2\n"), ("b", b"1\n2\n"), ("c.gz", &gzip(b"1\n"))]);
     let keys = || -> Vec<u64> {
