@@ -218,13 +218,28 @@ impl Decoder {
                 Ok(zstd) => Member::Zstd(Box::new(zstd)),
                 Err(error) => return self.cut_short(0, &format!("zstd: {error}")),
             },
-            Format::Text { .. } | Format::Foreign(_) => {
-                let at = self.stored.position();
-                let why =
-                    format!("what stands from stored byte {at} on is no compressed data: ignored");
-                return self.end(false, why);
-            }
+            Format::Text { .. } | Format::Foreign(_) => return self.end_members(),
         };
+    }
+
+    /// What follows the members is no compressed data. `cat old.log.gz audit.log | satrail scan -`
+    /// makes text of it, which is read: to ignore it would lose events.
+    fn end_members(&mut self) {
+        let at = self.stored.position();
+        let is_text = matches!(
+            self.stored.bytes(),
+            [b' '..=b'~' | b'\n' | b'\r' | b'\t', ..]
+        );
+        let (is, member) = if is_text {
+            ("text, and read as such to the end", Member::Text)
+        } else {
+            ("neither compressed nor text: ignored", Member::Ended)
+        };
+        self.problems.push(Problem {
+            why: format!("what stands from stored byte {at} on is {is}"),
+            nothing_read: false,
+        });
+        self.member = member;
     }
 
     /// Tapes and block devices pad with NULs. Returns how many there were.

@@ -119,9 +119,17 @@ fn what_follows_the_last_member_is_reported() {
         Some(("1000 NUL bytes of padding at stored byte 23", false)),
     );
     check(
-        &with(b"{}\n"),
+        &with(b"\x01\x02{}\n"),
         b"{}\n",
-        Some(("from stored byte 23 on is no compressed data", false)),
+        Some((
+            "from stored byte 23 on is neither compressed nor text",
+            false,
+        )),
+    );
+    check(
+        &with(b"[]\n"),
+        b"{}\n[]\n",
+        Some(("from stored byte 23 on is text, and read", false)),
     );
     let again = [&[0; 100][..], &gzip(b"[]\n")].concat();
     check(
