@@ -2,6 +2,11 @@
 //!
 //! `READ_MIB` sets the size of the file (default 256).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot read its files should stop"
+)]
+
 use std::{
     fs::{self, File},
     io::{Read, Write},

@@ -37,17 +37,17 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on (default: high)
   1  a finding is
-  2  usage error, unreadable input or failed output; with --strict also bad lines";
+  2  usage error, unreadable input, failed output; with --strict bad lines";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Look for misuse in audit logs
     #[command(after_help = arguments::SCAN_EXAMPLES)]
     Scan(ScanArgs),
-    /// Put partial states together: the same report as one scan over all of it
+    /// Put partial states together into the report of one scan
     #[command(after_help = arguments::MERGE_EXAMPLES)]
     Merge(MergeArgs),
-    /// Show one row per ServiceAccount: what it did, from where, with which tokens
+    /// Show one row per ServiceAccount: what it did, and from where
     #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
     Accounts(AccountsArgs),
     /// List what satrail looks for

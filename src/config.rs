@@ -20,8 +20,9 @@ use crate::{
     pipeline::{Bound, Options, Order, Window},
 };
 
-/// Longer lines are skipped unless `--max-line-bytes` says otherwise: an audit event holds two bodies
-/// of at most 3 MiB each (the apiserver's limit for a request body), and escaping can double them.
+/// Longer lines are skipped unless `--max-line-bytes` says otherwise: far above the 3 MiB that
+/// kube-apiserver takes as a request body; the response to a list, which a line may hold too, has no
+/// such limit.
 pub const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// For `satrail scan` and `satrail merge`.

@@ -23,6 +23,7 @@ mod plain;
 mod position;
 mod stream;
 mod decode;
+mod stored;
 #[cfg(test)]
 mod tests;
 

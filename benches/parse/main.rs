@@ -49,7 +49,66 @@ fn main() {
         assert_eq!(ours, contenders::sonic_rs_struct(log));
         eprintln!("{profile:?}: {ours:?}");
     }
-    divan::main();
+    if std::env::args().any(|arg| arg == "--cpu-time") {
+        cpu_time();
+    } else {
+        divan::main();
+    }
+}
+
+/// Every contender in turn, over and over, by the processor time of this thread: what to trust on a
+/// machine that others use too (Linux only).
+fn cpu_time() {
+    type Contender = (&'static str, fn(&[u8]));
+    const CONTENDERS: [Contender; 7] = [
+        ("newlines", |log| drop(black_box(contenders::newlines(log)))),
+        ("satrail", |log| drop(black_box(contenders::satrail(log)))),
+        ("satrail, exact path only", |log| {
+            drop(black_box(contenders::satrail_exact_path(log)))
+        }),
+        ("simd-json tape", |log| {
+            drop(black_box(contenders::simd_json_tape(log)))
+        }),
+        ("simd-json serde", |log| {
+            drop(black_box(contenders::simd_json_struct(log)))
+        }),
+        ("sonic-rs serde", |log| {
+            drop(black_box(contenders::sonic_rs_struct(log)))
+        }),
+        ("serde_json serde", |log| {
+            drop(black_box(contenders::serde_json_struct(log)))
+        }),
+    ];
+    for profile in [Profile::Meta, Profile::Mixed] {
+        let log = log(profile);
+        let mut times = [const { Vec::new() }; CONTENDERS.len()];
+        for _ in 0..15 {
+            for ((_, contender), times) in CONTENDERS.iter().zip(&mut times) {
+                let before = thread_nanos();
+                contender(log);
+                times.push(thread_nanos() - before);
+            }
+        }
+        let mut medians = times.map(|mut times| {
+            times.sort_unstable();
+            times[times.len() / 2] as f64
+        });
+        let yardstick = medians[4];
+        for ((name, _), nanos) in CONTENDERS.iter().zip(&mut medians) {
+            let speed = log.len() as f64 * 1e3 / *nanos;
+            let ratio = yardstick / *nanos;
+            eprintln!("{profile:?}  {name:24}  {speed:8.0} MB/s  {ratio:6.2}");
+        }
+    }
+}
+
+/// How long this thread has run on a processor.
+fn thread_nanos() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ')
+        .next()
+        .and_then(|nanos| nanos.parse().ok())
+        .unwrap_or(0)
 }
 
 macro_rules! contenders {

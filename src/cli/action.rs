@@ -131,7 +131,10 @@ fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
         threads: 0,
-        limits: Limits::default(),
+        limits: Limits {
+            max_line_bytes: config::MAX_LINE_BYTES,
+            ..Limits::default()
+        },
         window: Window::default(),
         dedup: false,
         settings: crate::detect::Settings::default(),

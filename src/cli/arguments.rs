@@ -16,9 +16,9 @@ use crate::{
 
 pub(super) const SCAN_EXAMPLES: &str = "\
 Examples:
-  satrail scan /var/log/kubernetes/audit            a directory, rotated and compressed files included
-  satrail scan 'audit-2026-01-*.log.gz'             a glob
-  kubectl logs -n kube-system POD | satrail scan    a pipe
+  satrail scan /var/log/kubernetes/audit    a directory, .gz and .zst included
+  satrail scan 'audit-2026-01-*.log.gz'     a glob
+  kubectl logs POD | satrail scan           a pipe
   satrail scan --since 24h --min-severity medium DIR
   satrail scan --fail-on critical --format json -o report.json DIR
 
@@ -29,8 +29,8 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on
   1  a finding is
-  2  usage error, unreadable input or failed output; with --strict also bad lines
-What is reported is what is left after --select, --ignore, --min-severity and exceptions.
+  2  usage error, unreadable input, failed output; with --strict bad lines
+Reported is what --select, --ignore, --min-severity and exceptions leave.
 
 satrail.toml:
   [[exceptions]]                    # looked at and accepted: leaves the report until a day
@@ -43,20 +43,21 @@ satrail.toml:
   [[allow]]                         # does by design what others should not: lowers severity
   detector = \"secret-listing\"
   account = \"monitoring/prometheus\"
-  user_agents = [\"Prometheus/*\"]    # optional
+  user-agents = [\"Prometheus/*\"]    # optional
   reason = \"service discovery\"";
 
 pub(super) const MERGE_EXAMPLES: &str = "\
 Example:
-  satrail scan --partial-state node1.state /var/log/kubernetes/audit   # on each control-plane node
-  satrail merge node1.state node2.state node3.state
+  satrail scan --partial-state node1.state DIR         on each node
+  satrail merge node1.state node2.state node3.state    in one place
 
 --since, --until and --dedup are decided when the states are made.";
 
 pub(super) const ACCOUNTS_EXAMPLES: &str = "\
 Examples:
   satrail accounts --sort peak --limit 10 /var/log/kubernetes/audit
-  satrail accounts --format json DIR | jq '.accounts[] | select(.secrets.distinct > 0)'";
+  satrail accounts --format json DIR |
+    jq '.accounts[] | select(.secrets.distinct > 0)'";
 
 pub(super) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -116,7 +117,7 @@ pub(super) struct DetectorsArgs {
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
     /// Files, directories (recursive) or globs; `-` or nothing: standard input
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", help_heading = None)]
     pub(super) paths: Vec<PathBuf>,
     /// Count events from then on: RFC 3339, or a span such as 24h before the newest event
     #[arg(long, value_name = "T", value_parser = parse_bound)]
@@ -124,7 +125,7 @@ pub(super) struct InputArgs {
     /// Count events before then: RFC 3339, or a span such as 90m before the newest event
     #[arg(long, value_name = "T", value_parser = parse_bound)]
     pub(super) until: Option<Bound>,
-    /// Count lines that were delivered twice once (a live and a rotated copy, a shipper that retries)
+    /// Count a line that was delivered twice (rotated and live copy, shipper that retries) only once
     #[arg(long)]
     pub(super) dedup: bool,
     /// Make bad lines and files cut short an error (exit code 2)

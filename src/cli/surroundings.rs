@@ -40,7 +40,7 @@ impl Surroundings {
     }
 }
 
-/// The terminal's width; prose wider than 120 columns is hard to read, tables need all of it.
+/// The terminal's width; 80 where it does not say.
 fn width() -> usize {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or(80, |(width, _)| usize::from(width.0)).max(40)

@@ -8,7 +8,7 @@
 //! [[allow]]                            # does by design what others should not: lowers severity
 //! detector = "secret-listing"
 //! account = "monitoring/prometheus"    # namespace/name, * for any run of characters
-//! user_agents = ["Prometheus/*"]       # optional
+//! user-agents = ["Prometheus/*"]       # optional
 //! reason = "service discovery with TLS client secrets"
 //!
 //! [[exceptions]]                       # looked at and accepted: leaves the report
@@ -88,12 +88,14 @@ impl ConfigFile {
         if written.replace_default_allow_list {
             settings.allow.entries.clear();
         }
+        let mut allowed = Vec::new();
         for entry in written.allow {
             let at = entry.span();
             let entry = entry.into_inner();
             source.check(&at, &entry.detector, &entry.account, &entry.reason, false)?;
-            settings.allow.entries.push(entry);
+            allowed.push(entry);
         }
+        settings.allow = settings.allow.with(allowed);
         let exceptions = written.exceptions.into_iter();
         let exceptions = exceptions.map(|each| source.exception(each));
         Ok(Self {

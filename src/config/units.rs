@@ -19,7 +19,8 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "gib" => 1 << 30,
         _ => return Err(why()),
     };
-    match number.checked_mul(factor) {
+    let size = number.checked_mul(factor);
+    match size {
         None => Err(format!("'{text}' is too large")),
         Some(0) => Err("the size must be at least one byte".to_owned()),
         Some(size) => Ok(size),

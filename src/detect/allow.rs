@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::matches_pattern;
+
 /// The list that comes with satrail.
 const BUILT_IN: &str = include_str!("allowlist.toml");
 
@@ -80,59 +82,21 @@ impl AllowList {
         let mut about = self
             .entries
             .iter()
-            .filter(|e| e.detector == detector && matches(&e.account, account))
+            .filter(|e| e.detector == detector && matches_pattern(&e.account, account))
             .take_while(|e| !e.revoke);
         about.find(|e| {
-            e.user_agents.is_empty() || e.user_agents.iter().any(|agent| matches(agent, user_agent))
+            e.user_agents.is_empty()
+                || e.user_agents
+                    .iter()
+                    .any(|agent| matches_pattern(agent, user_agent))
         })
     }
-}
-
-/// Whether `text` matches `pattern`, in which `*` stands for any run of characters.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut left) = text.strip_prefix(start) else {
-        return false;
-    };
-    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*').filter(|part| !part.is_empty()) {
-        match left.split_once(part) {
-            Some((_, after)) => left = after,
-            None => return false,
-        }
-    }
-    left.ends_with(end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detect::CATALOGUE;
-
-    #[test]
-    fn stars_stand_for_any_run_of_characters() {
-        for (pattern, text) in [
-            ("*", ""),
-            ("a*", "a"),
-            ("*/x", "shop/x"),
-            ("*b*b", "abb"),
-            ("a*b*c", "a-b-b-c"),
-            ("**", "x"),
-        ] {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [
-            ("", "a"),
-            ("a*a", "a"),
-            ("*b*b", "ab"),
-            ("a*b*c", "a-c-b"),
-            ("*/x", "x"),
-        ] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn the_built_in_list_is_well_formed() {

@@ -160,3 +160,46 @@ fn unescape_unicode(text: &str) -> (char, usize) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_escapes_as_go_does() {
+        for (raw, means) in [
+            (r"a\u0026b", "a&b"),
+            (r"\u0067et", "get"),
+            (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+            (r"\ud83d\ude00", "😀"),
+            (r"\ud83d", "\u{fffd}"),
+            (r"\ud83dx", "\u{fffd}x"),
+            (r"\ud83d\u0041", "\u{fffd}A"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+        ] {
+            let text = Text::from_literal(raw, true);
+            assert_eq!(text.read(), means, "{raw}");
+            assert_eq!(text, *means, "{raw}");
+            assert_eq!(text, Text::plain(means), "{raw}");
+        }
+    }
+
+    #[test]
+    fn survives_what_is_no_escape() {
+        for raw in [
+            r"\",
+            r"\u",
+            r"\u12",
+            r"\ué000",
+            r"\u+123",
+            r"\é",
+            r"\ud83d\u",
+        ] {
+            assert!(
+                Text::from_literal(raw, true).read().contains('\u{fffd}'),
+                "{raw}"
+            );
+        }
+    }
+}

@@ -175,3 +175,47 @@ fn loose_end(text: &[u8]) -> Option<usize> {
         at += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn walks_objects_and_arrays() {
+        let object = Object::from_text(
+            r#"{ "a" : [ 1 , "x\"]" , { } ] , "\u0062":{"c":null},"a":[[],"last"],"n":null}"#,
+        );
+        let keys: Vec<_> = object.entries().map(|(key, _)| key.read()).collect();
+        assert_eq!(keys, ["a", "b", "a", "n"]);
+        let a = object.get("a").unwrap();
+        assert_eq!(a.json(), r#"[[],"last"]"#);
+        assert_eq!(a.last_item().unwrap().text().unwrap(), "last");
+        assert!(
+            object
+                .get("b")
+                .unwrap()
+                .object()
+                .unwrap()
+                .get("c")
+                .is_none()
+        );
+        assert!(object.get("n").is_none());
+        assert!(Object::default().is_empty() && Object::from_text("{}").is_empty());
+        assert_eq!(Value::from_text(r#"{"a":1}"#).items().count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn walking_anything_ends(text in r#"[\[\]{}",:\\ a1é\x00]{0,60}"#) {
+            let value = Value::from_text(&text);
+            let _ = (value.text().map(Text::read), value.items().count(), value.last_item());
+            if let Some(object) = value.object() {
+                for (key, _) in object.entries() {
+                    let _ = object.get(&key.read());
+                }
+            }
+        }
+    }
+}

@@ -137,7 +137,11 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
         // As a file made by a shell's redirection: the umask has the last word.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(directory(path))
+    // The error of tempfile names the temporary file, which is nobody's business.
+    (builder.tempfile_in(directory(path))).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "there is no such directory"),
+        kind => kind.into(),
+    })
 }
 
 fn directory(path: &Path) -> &Path {
@@ -196,7 +200,7 @@ mod tests {
         let path = home.path().join("report.json");
         put(&path, "old").unwrap();
         let result = deliver(&Destination::File(path.clone()), |out| {
-            out.write_all(&[b'x'; 100_000])?;
+            out.write_all(&vec![b'x'; 100_000])?;
             Err(io::Error::other("full"))
         });
         assert!(result.is_err());
@@ -262,6 +266,6 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_no_failure() {
         patient(BufWriter::new(Gone), |out| out.write_all(b"report")).unwrap();
-        patient(BufWriter::new(Gone), |out| out.write_all(&[0; 100_000])).unwrap();
+        patient(BufWriter::new(Gone), |out| out.write_all(&vec![0; 100_000])).unwrap();
     }
 }

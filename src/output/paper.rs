@@ -21,6 +21,9 @@ pub struct Look {
     pub color: bool,
 }
 
+/// Prose in longer lines is hard to read, however wide the terminal.
+const WIDEST: usize = 100;
+
 /// Longer pieces of text are cut.
 const LONGEST: usize = 1200;
 
@@ -82,7 +85,7 @@ impl<'a> Paper<'a> {
         let room = self
             .look
             .width
-            .map(|width| width.saturating_sub(indent).max(20));
+            .map(|width| width.saturating_sub(indent).clamp(20, WIDEST));
         for (i, line) in wrap(&text, room).into_iter().enumerate() {
             if i == 0 {
                 self.piece(label_style, &label)?;
@@ -98,7 +101,7 @@ impl<'a> Paper<'a> {
     fn piece(&mut self, style: Style, text: &str) -> io::Result<()> {
         let text = clip(text, 2 * LONGEST);
         let text = shown(&text);
-        if self.look.color && style != PLAIN {
+        if self.look.color && style != PLAIN && !text.is_empty() {
             write!(self.out, "{style}{text}{style:#}")
         } else {
             self.out.write_all(text.as_bytes())
@@ -122,11 +125,12 @@ fn wrap(text: &str, room: Option<usize>) -> Vec<&str> {
     let mut at = 0;
     for word in text.split(' ') {
         let width = word.width();
-        if used > 0 && used + 1 + width > room {
+        if at > start && used + 1 + width > room {
             lines.push(&text[start..end]);
-            (start, used) = (at, 0);
+            (start, used) = (at, width);
+        } else {
+            used += width + usize::from(at > start);
         }
-        used += width + usize::from(used > 0);
         end = at + word.len();
         at = end + 1;
     }

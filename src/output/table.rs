@@ -63,6 +63,7 @@ pub(super) fn head(input: &Input, pace: Option<Pace>, paper: &mut Paper<'_>) -> 
     );
     // Writing to a String cannot fail.
     let _ = match input.stored_bytes {
+        stored if stored == input.bytes && stored < 1000 => Ok(()),
         stored if stored == input.bytes => write!(read, " ({})", units::bytes(input.bytes)),
         stored => write!(
             read,

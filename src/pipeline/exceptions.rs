@@ -6,7 +6,10 @@
 
 use chrono::NaiveDate;
 
-use crate::finding::{Finding, Severity, Subject};
+use crate::{
+    detect::matches_pattern,
+    finding::{Finding, Severity, Subject},
+};
 
 use super::{ExceptionUse, Exceptions, Options};
 
@@ -53,9 +56,9 @@ impl AccountPattern {
         }
         match (self.0.split_once('/'), &subject.namespace) {
             (Some((namespace, name)), Some(actual)) => {
-                wildcard(namespace, actual) && wildcard(name, &subject.name)
+                matches_pattern(namespace, actual) && matches_pattern(name, &subject.name)
             }
-            (None, None) => wildcard(&self.0, &subject.name),
+            (None, None) => matches_pattern(&self.0, &subject.name),
             _ => false,
         }
     }
@@ -128,33 +131,8 @@ pub fn settle(findings: Vec<Finding>, options: &Options) -> (Vec<Finding>, Excep
     (findings, report)
 }
 
-/// Whether `text` fits `pattern`, in which `*` stands for any run of characters.
-///
-/// Greedy with one step back: linear in practice, never exponential.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(head) else {
-        return false;
-    };
-    let mut parts = rest.split('*').peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return text.ends_with(part);
-        }
-        match text.find(part) {
-            Some(at) => text = &text[at + part.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use crate::finding::{Attributes, Remediation, SubjectKind};
 
     use super::*;
@@ -257,24 +235,5 @@ mod tests {
         assert_eq!(kept[0].severity, Severity::Critical);
         assert_eq!(report.applied.len(), 1);
         assert_eq!(report.unused[0].account, "ci/*");
-    }
-
-    /// The plain recursive definition.
-    fn slow(pattern: &[char], text: &[char]) -> bool {
-        match pattern.split_first() {
-            None => text.is_empty(),
-            Some(('*', rest)) => (0..=text.len()).any(|skip| slow(rest, &text[skip..])),
-            Some((c, rest)) => text
-                .split_first()
-                .is_some_and(|(t, text)| t == c && slow(rest, text)),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn wildcard_is_what_it_is_defined_to_be(pattern in "[ab*é]{0,8}", text in "[abé]{0,10}") {
-            let chars = |s: &str| s.chars().collect::<Vec<_>>();
-            prop_assert_eq!(wildcard(&pattern, &text), slow(&chars(&pattern), &chars(&text)));
-        }
     }
 }

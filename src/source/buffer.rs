@@ -21,8 +21,8 @@ pub(super) enum Piece {
 
 const PAGE: usize = 4096;
 
-/// The kernel copies into a page boundary + 64 four times as fast as into the page offset 16 where
-/// large allocations land (benches/read.rs, `alignment`).
+/// The kernel copies into a page boundary + 64 up to four times as fast as into the page offset 16,
+/// where large allocations land; how much depends on the processor (benches/read.rs, `alignment`).
 const SHIFT: usize = 64;
 
 impl Buffer {

@@ -2,15 +2,16 @@
 //!
 //! Never fails: whatever could be decompressed is delivered, then the stream ends and says why.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder as ZstdFrame, Operation};
 
-use super::sniff::{Compression, ENOUGH, Format, sniff};
+use super::{
+    sniff::{Compression, ENOUGH, Format, sniff},
+    stored::Stored,
+};
 
-/// Stored bytes are read so much at a time.
-const STORED: usize = 128 << 10;
 /// zstd decompresses so much at a time (its largest block). An error loses what its call had already
 /// decompressed, so a constant here keeps the outcome independent of the chunk size.
 const ZSTD_STEP: usize = 128 << 10;
@@ -19,6 +20,8 @@ const ZSTD_STEP: usize = 128 << 10;
 pub(super) struct Decoder {
     stored: Stored,
     member: Member,
+    /// Why no more stored bytes can be had, before what was read of them is decompressed.
+    failed: Option<String>,
     /// How many bytes were delivered.
     decompressed: u64,
     problems: Vec<Problem>,
@@ -76,6 +79,7 @@ impl Decoder {
         Self {
             stored: Stored::new(head, reader),
             member,
+            failed: None,
             decompressed: 0,
             problems: Vec::new(),
         }
@@ -83,7 +87,7 @@ impl Decoder {
 
     /// What was read of the stored bytes so far.
     pub(super) fn stored_bytes(&self) -> u64 {
-        self.stored.taken
+        self.stored.total
     }
 
     /// What went wrong so far.
@@ -136,9 +140,6 @@ impl Decoder {
     /// Decompresses a bit of the member.
     fn step(&mut self, out: &mut [u8]) -> usize {
         let at_end = self.stored.bytes().is_empty() && !self.fill();
-        if matches!(self.member, Member::Ended) {
-            return 0;
-        }
         let (taken, step) = match &mut self.member {
             Member::Gzip(inflate) => step_gzip(inflate, self.stored.bytes(), out),
             Member::Zstd(zstd) => zstd.step(self.stored.bytes(), out),
@@ -152,11 +153,15 @@ impl Decoder {
                 n
             }
             Step::Hungry => {
-                if at_end {
-                    let why = "it ends within compressed data; it is still being written or was \
-                               copied in part: fetch it again";
-                    self.cut_short(0, why);
-                }
+                let cut = "it ends within compressed data; it is still being written or was \
+                           copied in part: fetch it again";
+                let why = match self.failed.take() {
+                    Some(failed) => failed,
+                    None if at_end => cut.to_owned(),
+                    // It was fed, and neither took nor gave anything: it never will.
+                    None => "corrupt data".to_owned(),
+                };
+                self.cut_short(0, &why);
                 0
             }
             Step::Corrupt(n, why) => {
@@ -171,13 +176,13 @@ impl Decoder {
 
     /// Gets more stored bytes; `false` if there are none.
     fn fill(&mut self) -> bool {
-        match self.stored.fill(1) {
-            Ok(more) => more,
-            Err(error) => {
-                self.cut_short(0, &format!("read error: {error}"));
-                false
-            }
+        if self.failed.is_some() {
+            return false;
         }
+        self.stored.fill(1).unwrap_or_else(|error| {
+            self.failed = Some(format!("read error: {error}"));
+            false
+        })
     }
 
     /// Ends after `n` bytes more than were delivered before: those count.
@@ -191,7 +196,10 @@ impl Decoder {
     fn start_member(&mut self) {
         let padding = self.skip_padding();
         if let Err(error) = self.stored.fill(ENOUGH) {
-            return self.cut_short(0, &format!("read error: {error}"));
+            self.failed = Some(format!("read error: {error}"));
+        }
+        if let Some(failed) = self.failed.take() {
+            return self.cut_short(0, &failed);
         }
         if padding > 0 {
             let at = self.stored.position() - padding;
@@ -210,13 +218,28 @@ impl Decoder {
                 Ok(zstd) => Member::Zstd(Box::new(zstd)),
                 Err(error) => return self.cut_short(0, &format!("zstd: {error}")),
             },
-            Format::Text { .. } | Format::Foreign(_) => {
-                let at = self.stored.position();
-                let why =
-                    format!("what stands from stored byte {at} on is no compressed data: ignored");
-                return self.end(false, why);
-            }
+            Format::Text { .. } | Format::Foreign(_) => return self.end_members(),
         };
+    }
+
+    /// What follows the members is no compressed data. `cat old.log.gz audit.log | satrail scan -`
+    /// makes text of it, which is read: to ignore it would lose events.
+    fn end_members(&mut self) {
+        let at = self.stored.position();
+        let is_text = matches!(
+            self.stored.bytes(),
+            [b' '..=b'~' | b'\n' | b'\r' | b'\t', ..]
+        );
+        let (is, member) = if is_text {
+            ("text, and read as such to the end", Member::Text)
+        } else {
+            ("neither compressed nor text: ignored", Member::Ended)
+        };
+        self.problems.push(Problem {
+            why: format!("what stands from stored byte {at} on is {is}"),
+            nothing_read: false,
+        });
+        self.member = member;
     }
 
     /// Tapes and block devices pad with NULs. Returns how many there were.
@@ -293,80 +316,4 @@ impl Zstd {
 /// Lengths that come from a slice fit into a `usize`.
 fn small(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// Stored bytes, read ahead.
-struct Stored {
-    reader: Box<dyn Read + Send>,
-    memory: Vec<u8>,
-    /// `memory[start..end]` has been read and not been taken.
-    start: usize,
-    end: usize,
-    /// How many bytes were read in all.
-    taken: u64,
-}
-
-impl Stored {
-    fn new(head: Vec<u8>, reader: Box<dyn Read + Send>) -> Self {
-        let (end, mut memory) = (head.len(), head);
-        memory.resize(STORED.max(end), 0);
-        Self {
-            reader,
-            memory,
-            start: 0,
-            end,
-            taken: end as u64,
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..self.end]
-    }
-
-    fn take(&mut self, bytes: usize) {
-        self.start = (self.start + bytes).min(self.end);
-    }
-
-    /// The stored offset of the next byte.
-    fn position(&self) -> u64 {
-        self.taken - self.bytes().len() as u64
-    }
-
-    /// Reads until there are `bytes` (a handful) or no more; whether there is any.
-    fn fill(&mut self, bytes: usize) -> io::Result<bool> {
-        while self.end - self.start < bytes {
-            self.memory.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-            match self.reader.read(&mut self.memory[self.end..]) {
-                Ok(0) => break,
-                Ok(n) => {
-                    self.end += n;
-                    self.taken += n as u64;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(!self.bytes().is_empty())
-    }
-
-    /// Reads past the memory, once that is empty.
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if !self.bytes().is_empty() {
-            let n = out.len().min(self.bytes().len());
-            out[..n].copy_from_slice(&self.bytes()[..n]);
-            self.take(n);
-            return Ok(n);
-        }
-        loop {
-            match self.reader.read(out) {
-                Ok(n) => {
-                    self.taken += n as u64;
-                    return Ok(n);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use flate2::{Compression as Level, write::GzEncoder};
 
-use super::{Buffer, Content, Found, Limits, Source, Trouble, find};
+use super::{Buffer, Content, Found, Input, Limits, Source, Trouble, find};
 
 /// A line with its offset; or how long it was, if it was too long.
 type Line = (u64, Result<Vec<u8>, u64>);
@@ -94,13 +94,13 @@ fn content(path: &Path, limits: &Limits) -> (Vec<u8>, Vec<Trouble>) {
     (text.collect::<Vec<_>>().concat(), source.troubles())
 }
 
-fn only(found: &Found) -> &super::Input {
+fn only(found: &Found) -> &Input {
     assert_eq!(found.inputs.len(), 1, "{found:?}");
     &found.inputs[0]
 }
 
 fn names(found: &Found, root: &Path) -> Vec<String> {
-    let names = found.inputs.iter().map(|input| input.name());
+    let names = found.inputs.iter().map(Input::name);
     names.map(|name| below(name, root)).collect()
 }
 

@@ -1,5 +1,7 @@
 //! What a block of 64 bytes says about nesting, whichever way its masks were computed.
 
+use std::hint::black_box;
+
 /// Which bytes of a block are what: bit i is byte i.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Masks {
@@ -11,8 +13,8 @@ pub(super) struct Masks {
     pub(super) opens: u64,
     /// `}` and `]`
     pub(super) closes: u64,
-    /// `:` and `,`
-    pub(super) separators: u64,
+    /// What may follow a string: `:`, `,`, `}` and `]`
+    pub(super) followers: u64,
     /// Below 0x20.
     pub(super) controls: u64,
 }
@@ -59,7 +61,10 @@ impl Walk {
         reason = "must become part of callers that are compiled for AVX2, which plain inlining did not do"
     )]
     #[inline(always)]
-    pub(super) fn step(&mut self, masks: &Masks) -> Step {
+    pub(super) fn step(&mut self, masks: Masks) -> Step {
+        // Keeps LLVM (22) from computing with vectors of single bits instead of integers, between which
+        // it then moves the bits one by one: ten times slower.
+        let masks = black_box(masks);
         let quotes = masks.quotes & !self.escaped_bytes(masks.backslashes);
         // From an opening quote on, up to the byte before the closing one.
         let inside = prefix_xor(quotes) ^ self.inside;
@@ -69,9 +74,8 @@ impl Walk {
         let closing = quotes & !inside;
         let after_string = (closing << 1) | self.closed;
         self.closed = closing >> 63;
-        let bad = after_string & !(masks.closes | masks.separators)
-            | masks.controls & inside
-            | masks.backslashes & !inside;
+        let bad =
+            after_string & !masks.followers | masks.controls & inside | masks.backslashes & !inside;
 
         if u64::from(closes.count_ones()) >= self.depth
             && let Some(end) = self.end(opens, closes)

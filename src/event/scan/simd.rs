@@ -56,6 +56,13 @@ pub(in crate::event) fn nested_end(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// What the SSE2 code says, whatever this CPU has.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(super) fn sse2_for_tests(text: &[u8], from: usize) -> (usize, Option<usize>) {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { (sse2::string_stop(text, from), sse2::nested_end(text, from)) }
+}
+
 /// Walks the blocks of `$text` from `$from`, the last one filled up with spaces.
 ///
 /// A macro and not a function that takes a closure: a closure in a generic does not inherit the
@@ -66,7 +73,7 @@ macro_rules! walk_blocks {
         let mut walk = Walk::default();
         let mut rest = $text.get(at..)?;
         while let Some((block, after)) = rest.split_first_chunk::<BLOCK>() {
-            match walk.step(&$masks(block)) {
+            match walk.step($masks(block)) {
                 Step::On => {}
                 Step::End(bytes) => return Some(at + bytes),
                 Step::Broken => return None,
@@ -76,7 +83,7 @@ macro_rules! walk_blocks {
         }
         let mut block = [b' '; BLOCK];
         block.get_mut(..rest.len())?.copy_from_slice(rest);
-        match walk.step(&$masks(&block)) {
+        match walk.step($masks(&block)) {
             Step::End(bytes) => Some(at + bytes),
             Step::On | Step::Broken => None,
         }
@@ -143,13 +150,14 @@ pub(super) mod sse2 {
         for (i, lane) in lanes.iter().enumerate() {
             let lane = load(lane);
             let folded = _mm_or_si128(lane, _mm_set1_epi8(0x20));
+            let closes = equal(folded, b'}');
             let separators = _mm_or_si128(equal(lane, b':'), equal(lane, b','));
             let shift = i * LANE;
             masks.quotes |= bits(equal(lane, b'"')) << shift;
             masks.backslashes |= bits(equal(lane, b'\\')) << shift;
             masks.opens |= bits(equal(folded, b'{')) << shift;
-            masks.closes |= bits(equal(folded, b'}')) << shift;
-            masks.separators |= bits(separators) << shift;
+            masks.closes |= bits(closes) << shift;
+            masks.followers |= bits(_mm_or_si128(closes, separators)) << shift;
             masks.controls |= bits(control(lane)) << shift;
         }
         masks
@@ -190,14 +198,15 @@ pub(super) mod avx2 {
             // SAFETY: the array has the 32 bytes that are read, and the load may be unaligned.
             let lane = unsafe { _mm256_loadu_si256(lane.as_ptr().cast()) };
             let folded = _mm256_or_si256(lane, _mm256_set1_epi8(0x20));
+            let closes = equal(folded, b'}');
             let separators = _mm256_or_si256(equal(lane, b':'), equal(lane, b','));
             let control = _mm256_cmpeq_epi8(_mm256_min_epu8(lane, _mm256_set1_epi8(0x1f)), lane);
             let shift = i * LANE;
             masks.quotes |= bits(equal(lane, b'"')) << shift;
             masks.backslashes |= bits(equal(lane, b'\\')) << shift;
             masks.opens |= bits(equal(folded, b'{')) << shift;
-            masks.closes |= bits(equal(folded, b'}')) << shift;
-            masks.separators |= bits(separators) << shift;
+            masks.closes |= bits(closes) << shift;
+            masks.followers |= bits(_mm256_or_si256(closes, separators)) << shift;
             masks.controls |= bits(control) << shift;
         }
         masks

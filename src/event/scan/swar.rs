@@ -55,8 +55,9 @@ fn masks(block: &[u8; BLOCK]) -> Masks {
         masks.quotes |= bits(equal(word, b'"')) << shift;
         masks.backslashes |= bits(equal(word, b'\\')) << shift;
         masks.opens |= bits(equal(folded, b'{')) << shift;
-        masks.closes |= bits(equal(folded, b'}')) << shift;
-        masks.separators |= bits(equal(word, b':') | equal(word, b',')) << shift;
+        let closes = equal(folded, b'}');
+        masks.closes |= bits(closes) << shift;
+        masks.followers |= bits(closes | equal(word, b':') | equal(word, b',')) << shift;
         masks.controls |= bits(control(word)) << shift;
     }
     masks

@@ -86,7 +86,7 @@ fn bad_lines(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
         n => {
             let text = format!(
                 "{} skipped: a log rotated by copytruncate leaves them",
-                units::count(n, "NUL byte")
+                units::thousands(n)
             );
             note("NUL bytes", &text, paper)
         }
@@ -125,19 +125,42 @@ fn gaps(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
 
 /// Requests that are only half there.
 fn requests(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
-    let some = |n: u64, label: &str, text: &str, paper: &mut Paper<'_>| match n {
-        0 => Ok(()),
-        n => note(label, &format!("{} {text}", units::thousands(n)), paper),
-    };
-    let outside = "events outside the time window";
-    some(coverage.outside_window, "left out", outside, paper)?;
-    let open = "long-running requests (watch, exec, ...) still open at the end of the log";
-    some(coverage.open_requests, "open", open, paper)?;
-    let unanswered = "requests received and never answered";
-    let count = coverage.unanswered_requests.unwrap_or(0);
-    some(count, "unanswered", unanswered, paper)?;
-    let unjoined = "long-running requests that may be counted twice: too many were open at once";
-    some(coverage.unjoined_requests, "unjoined", unjoined, paper)
+    let long = "long-running request";
+    for (label, number, what, text) in [
+        (
+            "left out",
+            coverage.outside_window,
+            "event",
+            "outside the time window",
+        ),
+        (
+            "open",
+            coverage.open_requests,
+            long,
+            "(watch, exec, ...) still open at the end of the log",
+        ),
+        (
+            "unanswered",
+            coverage.unanswered_requests.unwrap_or(0),
+            "request",
+            "received and never answered",
+        ),
+        (
+            "unjoined",
+            coverage.unjoined_requests,
+            long,
+            "that may be counted twice: too many were open at once",
+        ),
+    ] {
+        if number > 0 {
+            note(
+                label,
+                &format!("{} {text}", units::count(number, what)),
+                paper,
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn duplicates(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
@@ -183,22 +206,26 @@ fn detectors(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
     note("not run", &others.join(", "), paper)
 }
 
-/// Says what was looked for and is not the case.
+/// Says what was looked for and is not the case; or that there was nothing to look at.
 fn all_clear(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
+    if report.input.events == 0 {
+        let text = "no audit event was read: that nothing was found means nothing";
+        return warn("empty", text, paper);
+    }
     let coverage = &report.coverage;
     let selected = || coverage.detectors.iter().filter(|d| d.selected);
     let duplicates = &coverage.duplicates;
     let clear = [
-        (report.input.bad_lines == 0, "bad lines"),
-        (coverage.troubles.is_empty(), "unreadable files"),
-        (coverage.gaps.is_empty(), "gaps in time"),
+        (report.input.bad_lines == 0, "no bad lines"),
+        (coverage.troubles.is_empty(), "no unreadable files"),
+        (coverage.gaps.is_empty(), "no gaps in time"),
         (
             duplicates.sampled > 0 && duplicates.percent <= 0.0,
-            "duplicates in the sample",
+            "no duplicates in the sample",
         ),
         (
             selected().next().is_some() && selected().all(|d| d.blind.is_none()),
-            "blind detectors",
+            "no blind detectors",
         ),
     ];
     let clear: Vec<_> = clear
@@ -209,7 +236,7 @@ fn all_clear(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
     if clear.is_empty() {
         return Ok(());
     }
-    note("none", &clear.join(", "), paper)
+    note("clear", &clear.join(", "), paper)
 }
 
 fn exceptions(exceptions: &Exceptions, paper: &mut Paper<'_>) -> io::Result<()> {

@@ -77,8 +77,8 @@ pub(super) fn poisoned(text: &str) -> Report {
     report
 }
 
-fn at(clock: &str) -> Option<Timestamp> {
-    Some(Timestamp::parse(&format!("2026-11-22T{clock}Z")).unwrap())
+fn at(clock: &str) -> Timestamp {
+    Timestamp::parse(&format!("2026-11-22T{clock}Z")).unwrap()
 }
 
 fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -97,8 +97,8 @@ fn input() -> Input {
         events: 26_537,
         requests: 26_381,
         bad_lines: 3,
-        first_event: at("04:23:50.123939"),
-        last_event: at("04:28:36.086082"),
+        first_event: Some(at("04:23:50.123939")),
+        last_event: Some(at("04:28:36.086082")),
     }
 }
 
@@ -127,12 +127,12 @@ impl Draft<'_> {
             fingerprint: fingerprint(self.detector, &self.subject, &[]),
             subject: self.subject,
             count: self.count,
-            first_seen: at(self.seen.0),
-            last_seen: at(self.seen.1),
+            first_seen: Some(at(self.seen.0)),
+            last_seen: Some(at(self.seen.1)),
             summary: self.summary.to_owned(),
             attributes,
             evidence: vec![Evidence {
-                time: at(self.seen.0),
+                time: Some(at(self.seen.0)),
                 audit_id: "client-chosen-1".to_owned(),
                 file: "audit/audit.log".to_owned(),
                 line: 17,
@@ -149,8 +149,13 @@ impl Draft<'_> {
 }
 
 fn findings() -> Vec<Finding> {
+    let drafts = grave().into_iter().chain(mild());
+    drafts.map(Draft::finding).collect()
+}
+
+fn grave() -> [Draft<'static>; 3] {
     let account = Subject::service_account;
-    let drafts = [
+    [
         Draft {
             detector: "token-theft",
             severity: Severity::Critical,
@@ -181,10 +186,15 @@ fn findings() -> Vec<Finding> {
                 pod of the namespace can",
             advice: "give each workload its own ServiceAccount",
         },
+    ]
+}
+
+fn mild() -> [Draft<'static>; 3] {
+    [
         Draft {
             detector: "secret-listing",
             severity: Severity::Medium,
-            subject: account("monitoring", "prometheus"),
+            subject: Subject::service_account("monitoring", "prometheus"),
             count: 22,
             seen: ("04:24:02", "04:27:33"),
             summary: "lists secrets cluster-wide",
@@ -216,8 +226,7 @@ fn findings() -> Vec<Finding> {
             summary: "the log is silent for 1 min 40 s",
             advice: "check that nothing restarted the apiserver",
         },
-    ];
-    drafts.into_iter().map(Draft::finding).collect()
+    ]
 }
 
 fn exceptions() -> Exceptions {
@@ -261,8 +270,8 @@ fn coverage() -> Coverage {
         why: why.to_owned(),
     };
     let gap = Gap {
-        from: at("04:25:10").unwrap(),
-        to: at("04:26:50").unwrap(),
+        from: at("04:25:10"),
+        to: at("04:26:50"),
         seconds: 100,
     };
     Coverage {
@@ -325,8 +334,8 @@ pub(super) fn accounts() -> Vec<AccountRow> {
             addresses: distinct(&[("127.0.10.15", 1490), ("127.0.66.6", 23)]),
             user_agents: distinct(&[("shop-web/2.1.0", 1484), (HOSTILE, 29)]),
             pods: distinct(&[("web-0", 1513)]),
-            first_seen: at("04:24:02"),
-            last_seen: at("04:27:39"),
+            first_seen: Some(at("04:24:02")),
+            last_seen: Some(at("04:27:39")),
         },
         AccountRow {
             namespace: "kube-system".to_owned(),

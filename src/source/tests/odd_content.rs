@@ -119,9 +119,17 @@ fn what_follows_the_last_member_is_reported() {
         Some(("1000 NUL bytes of padding at stored byte 23", false)),
     );
     check(
-        &with(b"{}\n"),
+        &with(b"\x01\x02{}\n"),
         b"{}\n",
-        Some(("from stored byte 23 on is no compressed data", false)),
+        Some((
+            "from stored byte 23 on is neither compressed nor text",
+            false,
+        )),
+    );
+    check(
+        &with(b"[]\n"),
+        b"{}\n[]\n",
+        Some(("from stored byte 23 on is text, and read", false)),
     );
     let again = [&[0; 100][..], &gzip(b"[]\n")].concat();
     check(
@@ -222,6 +230,29 @@ fn a_read_error_ends_the_source() {
         assert_eq!(troubles.len(), 1);
         assert!(troubles[0].why.contains("bad sector"), "{troubles:?}");
         assert_eq!(troubles[0].unreadable, unreadable);
+    }
+}
+
+#[test]
+fn what_was_read_before_a_read_error_is_still_decompressed() {
+    let log = log(3000);
+    for stored in [gzip(&log), zstd(&log)] {
+        let (head, rest) = stored[..stored.len() * 3 / 4].split_at(100);
+        let texts = [1, 1000, 1 << 20].map(|chunk| {
+            let reader = io::Cursor::new(rest.to_vec()).chain(Failing(0));
+            let stream = Stream::new(head.to_vec(), Box::new(reader), &limits(chunk, 1000));
+            let (mut buffer, mut text) = (Buffer::new(), Vec::new());
+            while let Some(super::super::Piece::Lines { range, .. }) = stream.next(&mut buffer) {
+                text.extend(buffer.get(range));
+            }
+            let troubles = stream.troubles("disk");
+            let why = format!("cut short after {} decompressed bytes", text.len());
+            assert!(troubles[0].why.starts_with(&why), "{troubles:?}");
+            assert!(troubles[0].why.ends_with("bad sector"), "{troubles:?}");
+            text
+        });
+        assert!(log.starts_with(&texts[0]));
+        assert!(texts[0] == texts[1] && texts[1] == texts[2]);
     }
 }
 
