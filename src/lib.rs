@@ -6,6 +6,7 @@
 pub mod finding;
 pub mod source;
 pub mod event;
+pub mod metric;
 pub mod detect;
 pub mod pipeline;
 pub mod output;

@@ -1,0 +1,39 @@
+//! Metrics: exposition text or Prometheus API answers -> series of samples over time.
+//!
+//! Owns the text formats, the API's JSON, what a scrape's file name says, and the arithmetic of
+//! counters. Knows nothing of files, of compression, of audit events or of rules.
+//!
+//! The text is read by an own line parser and not by the crate `prometheus-parse` (0.2.5), which
+//! `tests/metrics.rs` keeps as a second opinion. Its regular expressions end the labels at the first
+//! `}`, cut them at every `,` and drop each label with `=` in its value, as in `resource="{name}"` or
+//! in a URL; it decodes no escape, knows no `:` in names and no OpenMetrics, and skips a bad line
+//! without a word. And it is slow: `cargo bench --bench metrics` has the figures.
+
+mod api;
+mod catalogue;
+mod exposition;
+mod history;
+mod labels;
+mod line;
+mod rate;
+mod scrape;
+
+pub use api::{ApiError, read_api};
+pub use catalogue::{Catalogue, Known, LabelValues};
+pub use exposition::{BadLine, BadLines, Exposition, Family, Kind, Sample, read_exposition};
+pub use history::{History, Limits, Metric, Point, Series, is_stale_marker};
+pub use labels::{Escaped, Labels, Names, Text};
+pub use line::Format;
+pub use rate::{Semantics, Window, delta, increase, rate};
+pub use scrape::{Scrape, TimeFrom, instance_from_name, scrape_time, time_from_name};
+
+use crate::finding::Timestamp;
+
+/// A time written in seconds with a fraction, rounded to the millisecond that Prometheus keeps;
+/// `None` where it is no number or beyond any calendar.
+fn seconds(text: f64) -> Option<Timestamp> {
+    let millis = (text * 1000.0).round();
+    // 9e15 ms are 285,000 years; every such number is a whole i64, also in microseconds.
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be within 9e15")]
+    (millis.abs() < 9e15).then(|| Timestamp::from_micros(millis as i64 * 1000))
+}
