@@ -10,6 +10,7 @@ pub mod metric;
 pub mod detect;
 pub mod pipeline;
 pub mod output;
+pub mod alert;
 pub mod config;
 pub mod command;
 pub mod cli;

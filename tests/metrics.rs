@@ -1,5 +1,11 @@
 //! Every line of every scrape is read, and to the value that other parsers read.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests, where a panic is a failure"
+)]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -13,8 +19,8 @@ use flate2::read::MultiGzDecoder;
 use satrail::{
     finding::Timestamp,
     metric::{
-        Exposition, Format, History, Names, Scrape, Semantics, Window, increase, instance_from_name,
-        read_exposition, scrape_time,
+        Exposition, Format, History, Names, Scrape, Semantics, Window, increase,
+        instance_from_name, read_exposition, scrape_time,
     },
 };
 
@@ -62,13 +68,20 @@ type Samples = BTreeMap<String, (u64, Option<i64>)>;
 
 /// All NaN are one value here.
 fn bits(value: f64) -> u64 {
-    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
 }
 
 fn samples(read: &Exposition) -> Samples {
     let sample = |sample: &satrail::metric::Sample| {
         let time = sample.timestamp.map(|time| time.micros() / 1000);
-        (format!("{}{}", sample.name, sample.labels), (bits(sample.value), time))
+        (
+            format!("{}{}", sample.name, sample.labels),
+            (bits(sample.value), time),
+        )
     };
     read.samples().map(sample).collect()
 }
@@ -78,26 +91,43 @@ fn every_line_of_every_scrape_is_a_sample() {
     for path in own_scrapes().into_iter().chain(shared_scrapes()) {
         let text = load(&path);
         let lines = text.split(|&byte| byte == b'\n');
-        let lines = lines.filter(|line| !line.is_empty() && line[0] != b'#').count();
+        let lines = lines
+            .filter(|line| !line.is_empty() && line[0] != b'#')
+            .count();
         let read = read(&text);
         assert_eq!(read.samples, lines as u64, "{}", path.display());
         assert_eq!(read.bad.count, 0, "{}", path.display());
         assert_eq!(samples(&read).len(), lines, "{}", path.display());
-        let typed = |family: &&satrail::metric::Family| family.kind == satrail::metric::Kind::Unknown;
-        assert_eq!(read.families.iter().filter(typed).count(), 0, "{}", path.display());
+        let typed =
+            |family: &&satrail::metric::Family| family.kind == satrail::metric::Kind::Unknown;
+        assert_eq!(
+            read.families.iter().filter(typed).count(),
+            0,
+            "{}",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn bad_lines_are_told_one_by_one() {
     let read = read(&load(&Path::new(ROOT).join("tests/metrics/bad.prom")));
-    let told: Vec<_> = read.bad.first.iter().map(|bad| format!("{}: {}\n", bad.line, bad.why)).collect();
+    let told: Vec<_> = read
+        .bad
+        .first
+        .iter()
+        .map(|bad| format!("{}: {}\n", bad.line, bad.why))
+        .collect();
     let wanted = Path::new(ROOT).join("tests/metrics/bad.txt");
     if std::env::var_os("BLESS").is_some() {
         fs::write(&wanted, told.concat()).unwrap();
     }
     let hint = "if this is right: BLESS=1 cargo test --test metrics";
-    assert_eq!(told.concat(), fs::read_to_string(wanted).unwrap_or_default(), "{hint}");
+    assert_eq!(
+        told.concat(),
+        fs::read_to_string(wanted).unwrap_or_default(),
+        "{hint}"
+    );
     assert_eq!(read.samples, 2, "the good lines around them are read");
 }
 
@@ -108,7 +138,8 @@ fn agrees_with_the_crate_prometheus_parse() {
     for path in own_scrapes().into_iter().chain(shared_scrapes()) {
         let text = String::from_utf8(load(&path)).unwrap();
         let ours = samples(&read(text.as_bytes()));
-        let theirs = prometheus_parse::Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
+        let theirs =
+            prometheus_parse::Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
         let mut theirs_by_name = BTreeMap::new();
         for sample in &theirs.samples {
             reference(sample, &mut theirs_by_name);
@@ -138,8 +169,15 @@ fn reference(sample: &prometheus_parse::Sample, all: &mut BTreeMap<String, u64>)
             .collect();
         pairs.extend(extra.map(|(name, bound)| (name.to_owned(), format!("{bound:?}"))));
         pairs.sort();
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        let labels = if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) };
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let labels = if pairs.is_empty() {
+            String::new()
+        } else {
+            format!("{{{}}}", pairs.join(","))
+        };
         format!("{}{suffix}{labels}", sample.metric)
     };
     match &sample.value {
@@ -150,12 +188,18 @@ fn reference(sample: &prometheus_parse::Sample, all: &mut BTreeMap<String, u64>)
         }
         prometheus_parse::Value::Histogram(buckets) => {
             for bucket in buckets {
-                all.insert(name("_bucket", Some(("le", bucket.less_than))), bits(bucket.count));
+                all.insert(
+                    name("_bucket", Some(("le", bucket.less_than))),
+                    bits(bucket.count),
+                );
             }
         }
         prometheus_parse::Value::Summary(quantiles) => {
             for quantile in quantiles {
-                all.insert(name("", Some(("quantile", quantile.quantile))), bits(quantile.count));
+                all.insert(
+                    name("", Some(("quantile", quantile.quantile))),
+                    bits(quantile.count),
+                );
             }
         }
     }
@@ -166,7 +210,10 @@ fn with_numeric_bound(name: &str) -> String {
     for label in ["le=\"", "quantile=\""] {
         if let Some((before, rest)) = name.split_once(label) {
             let (bound, after) = rest.split_once('"').unwrap();
-            return format!("{before}{label}{:?}\"{after}", bound.parse::<f64>().unwrap());
+            return format!(
+                "{before}{label}{:?}\"{after}",
+                bound.parse::<f64>().unwrap()
+            );
         }
     }
     name.to_owned()
@@ -184,7 +231,11 @@ fn agrees_with_the_python_client() {
     let mut compared = 0;
     for path in odd.into_iter().chain(own_scrapes()).chain(shared_scrapes()) {
         let text = load(&path);
-        let format = if path.ends_with("odd.om") { "openmetrics" } else { "text" };
+        let format = if path.ends_with("odd.om") {
+            "openmetrics"
+        } else {
+            "text"
+        };
         let mut child = Command::new(&python)
             .arg(own.join("second_parser.py"))
             .arg(format)
@@ -214,7 +265,10 @@ fn python_samples(text: &str) -> Samples {
             let labels: Vec<(String, String)> = serde_json::from_str(parts[1]).unwrap();
             let labels: Vec<_> = labels.iter().map(|(n, v)| (&**n, &**v)).collect();
             let name = format!("{}{}", parts[0], satrail::metric::Labels::of(&labels));
-            (name, (bits(parts[2].parse().unwrap()), parts[3].parse().ok()))
+            (
+                name,
+                (bits(parts[2].parse().unwrap()), parts[3].parse().ok()),
+            )
         })
         .collect()
 }
@@ -225,9 +279,19 @@ fn history(files: &[PathBuf]) -> History {
         let text = load(path);
         let file = path.file_name().unwrap().to_str().unwrap();
         let exposition = read_exposition(&text, Format::Text, &|_| true, &mut names);
-        let Some((time, _)) = scrape_time(&exposition, file, None, None) else { continue };
+        let Some((time, _)) = scrape_time(&exposition, file, None, None) else {
+            continue;
+        };
         let instance = instance_from_name(file).unwrap().to_owned();
-        history.add(&Scrape { instance, time, exposition }, &|_| true, &mut names);
+        history.add(
+            &Scrape {
+                instance,
+                time,
+                exposition,
+            },
+            &|_| true,
+            &mut names,
+        );
     }
     history
 }
@@ -237,7 +301,11 @@ fn history(files: &[PathBuf]) -> History {
 fn the_recording_shows_what_was_done() {
     let mut files = shared_scrapes();
     files.retain(|path| path.to_string_lossy().contains("real/metrics"));
-    let history = history(&if files.is_empty() { own_scrapes() } else { files });
+    let history = history(&if files.is_empty() {
+        own_scrapes()
+    } else {
+        files
+    });
     let end = *history.times().last().unwrap();
     assert_eq!(end, Timestamp::parse("2026-11-22T04:28:17Z").unwrap());
     let check = |name: &str, last: f64, rise: f64| {
@@ -247,13 +315,21 @@ fn the_recording_shows_what_was_done() {
         assert_eq!(bits(series.last().unwrap().value), bits(last), "{name}");
         // From the first scrape to the last one, so that nothing is extrapolated.
         let range = Duration::from_secs(264);
-        let window = Window { end, range, semantics: Semantics::Prometheus2 };
+        let window = Window {
+            end,
+            range,
+            semantics: Semantics::Prometheus2,
+        };
         assert_eq!(increase(series, window), Some(rise), "{name}");
     };
     check("serviceaccount_stale_tokens_total", 1.0, 1.0);
     check("serviceaccount_legacy_manual_token_uses_total", 3.0, 3.0);
     check("serviceaccount_legacy_auto_token_uses_total", 1.0, 1.0);
-    check("serviceaccount_invalid_legacy_auto_token_uses_total", 10.0, 10.0);
+    check(
+        "serviceaccount_invalid_legacy_auto_token_uses_total",
+        10.0,
+        10.0,
+    );
     check("serviceaccount_legacy_tokens_total", 44.0, 44.0);
     check("serviceaccount_valid_tokens_total", 198.0, 198.0);
 }
