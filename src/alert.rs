@@ -9,7 +9,7 @@ mod lint;
 mod rules;
 mod yaml;
 
-pub use evaluate::{Evaluation, LOOKBACK, NotEvaluated, Outcome};
+pub use evaluate::{Evaluation, LOOKBACK, NotEvaluated, Outcome, metric_names, parse_expression};
 pub use kubernetes::{Version, known_versions, kubernetes_metrics};
 pub use lint::{Level, Problem, ProblemKind, World, lint};
 pub use rules::{Fault, Group, Located, Rule, RuleFile, parse_rules};

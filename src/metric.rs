@@ -21,10 +21,10 @@ mod scrape;
 pub use api::{ApiError, read_api};
 pub use catalogue::{Catalogue, Known, LabelValues};
 pub use exposition::{BadLine, BadLines, Exposition, Family, Kind, Sample, read_exposition};
-pub use history::{History, Limits, Metric, Point, Series, is_stale_marker};
+pub use history::{History, Limits, Metric, Point, Series};
 pub use labels::{Escaped, Labels, Names, Text};
 pub use line::Format;
-pub use rate::{Semantics, Window, delta, increase, rate};
+pub use rate::{Semantics, Window, delta, increase, is_stale_marker, rate};
 pub use scrape::{Scrape, TimeFrom, instance_from_name, scrape_time, time_from_name};
 
 use crate::finding::Timestamp;

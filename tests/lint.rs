@@ -1,6 +1,9 @@
 //! What `satrail alerts lint` says about rules, beside the recorded scrapes.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is a failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, where a panic is a failure"
+)]
 
 use std::{fs, path::Path};
 
@@ -23,12 +26,22 @@ fn recorded() -> (Catalogue, History) {
     files.sort();
     for path in files {
         let file = path.file_name().unwrap().to_str().unwrap();
-        let Some(time) = time_from_name(file) else { continue };
+        let Some(time) = time_from_name(file) else {
+            continue;
+        };
         let text = fs::read(&path).unwrap();
         let exposition = read_exposition(&text, Format::Text, &|_| true, &mut names);
         let instance = instance_from_name(file).unwrap().to_owned();
         catalogue.observe(&exposition);
-        history.add(&Scrape { instance, time, exposition }, &|_| true, &mut names);
+        history.add(
+            &Scrape {
+                instance,
+                time,
+                exposition,
+            },
+            &|_| true,
+            &mut names,
+        );
     }
     (catalogue, history)
 }
@@ -36,7 +49,10 @@ fn recorded() -> (Catalogue, History) {
 fn check(name: &str, world: &World<'_>, expected: &str) {
     let file = format!("tests/alerts/{name}");
     let yaml = fs::read_to_string(Path::new(ROOT).join(&file)).unwrap();
-    let problems: Vec<_> = lint(&yaml, &file, world).iter().map(|problem| format!("{problem}\n")).collect();
+    let problems: Vec<_> = lint(&yaml, &file, world)
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect();
     let expected = Path::new(ROOT).join("tests/alerts").join(expected);
     if std::env::var_os("BLESS").is_some() {
         fs::write(&expected, problems.concat()).unwrap();
@@ -63,7 +79,10 @@ fn rules_are_held_against_scrapes() {
 
 #[test]
 fn rules_are_held_against_a_version_of_kubernetes() {
-    let (catalogue, elsewhere) = (kubernetes_metrics("1.35".parse().ok()), kubernetes_metrics(None));
+    let (catalogue, elsewhere) = (
+        kubernetes_metrics("1.35".parse().ok()),
+        kubernetes_metrics(None),
+    );
     let history = History::default();
     let world = World {
         catalogue: &catalogue,

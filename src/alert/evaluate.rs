@@ -8,11 +8,14 @@ mod operators;
 
 pub(super) use operators::{holds, is_comparison};
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use promql_parser::{
     label::{Matcher, Matchers},
-    parser::{AggregateExpr, Expr, LabelModifier, MatrixSelector, Offset, VectorSelector},
+    parser::{self, AggregateExpr, Expr, LabelModifier, MatrixSelector, Offset, VectorSelector},
 };
 
 use crate::{
@@ -87,13 +90,14 @@ impl<'a> Evaluation<'a> {
     }
 
     fn instant(&self, selector: &VectorSelector) -> Result<Vec<(Labels, f64)>> {
-        let time = self.shifted(selector)?;
+        let lookback = Window {
+            end: self.shifted(selector)?,
+            range: LOOKBACK,
+            semantics: self.semantics,
+        };
         let history = self.history;
-        let value = |(labels, series): (&Labels, &Series)| {
-            Some((
-                labels.clone(),
-                history.instant(labels, series, time, LOOKBACK)?,
-            ))
+        let value = move |(labels, series): (&Labels, &Series)| {
+            Some((labels.clone(), history.instant(labels, series, lookback)?))
         };
         Ok(self.select(selector)?.filter_map(value).collect())
     }
@@ -208,4 +212,36 @@ pub(super) fn accepts(matchers: &Matchers, labels: &Labels, unseen: &[&str]) -> 
             || matcher.is_match(value)
             || value.is_empty() && unseen.contains(&&*matcher.name)
     })
+}
+
+/// Parses PromQL; the error says why it is none, or that it is so long or nested that walking it could
+/// exhaust the stack.
+pub fn parse_expression(text: &str) -> std::result::Result<Expr, String> {
+    const MOST_OPERATORS: usize = 1000;
+    let operator = |c: &char| "([{+-*/%^<>=!".contains(*c);
+    if text.len() > 65_536 || text.chars().filter(operator).count() > MOST_OPERATORS {
+        return Err("too long".to_owned());
+    }
+    parser::parse(text)
+}
+
+/// The metrics that an expression asks for, each once.
+#[must_use]
+pub fn metric_names(expr: &Expr) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::Aggregate(aggregate) => open.extend([&*aggregate.expr]),
+            Expr::Unary(unary) => open.push(&unary.expr),
+            Expr::Paren(paren) => open.push(&paren.expr),
+            Expr::Subquery(subquery) => open.push(&subquery.expr),
+            Expr::Binary(binary) => open.extend([&*binary.lhs, &*binary.rhs]),
+            Expr::Call(call) => open.extend(call.args.args.iter().map(|argument| &**argument)),
+            Expr::VectorSelector(selector) => names.extend(metric_name(selector)),
+            Expr::MatrixSelector(matrix) => names.extend(metric_name(&matrix.vs)),
+            Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
+        }
+    }
+    names
 }

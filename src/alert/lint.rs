@@ -11,11 +11,12 @@ mod selector;
 mod template;
 mod threshold;
 
-use promql_parser::parser::{self, Expr};
-
 use self::labels::Possible;
 pub use self::problem::{Level, Problem, ProblemKind};
-use super::rules::{Located, Rule, RuleFile, parse_rules};
+use super::{
+    evaluate::parse_expression,
+    rules::{Located, Rule, RuleFile, parse_rules},
+};
 use crate::metric::{Catalogue, History, Semantics};
 
 /// What the rules are held against.
@@ -113,7 +114,7 @@ impl Linter<'_> {
             self.templates(&Possible::none(), "the rule has no expression");
             return;
         };
-        match parse(&expr.text) {
+        match parse_expression(&expr.text) {
             Err(why) => self.add(
                 ProblemKind::BadExpr,
                 expr.line,
@@ -159,7 +160,13 @@ impl Linter<'_> {
             let kind = ProblemKind::TemplateLabel;
             if !possible.may_have(&label) {
                 let message = format!("{name} shows $labels.{label}, which is never set: {why}");
-                self.add(kind, text.line, message, possible.suggestion());
+                let who = hearsay::is_identity(&label).then(|| hearsay::WHO.to_owned());
+                self.add(
+                    kind,
+                    text.line,
+                    message,
+                    who.or_else(|| possible.suggestion()),
+                );
             } else if possible.is_only_a_targets(&label) {
                 let message = format!(
                     "{name} shows $labels.{label}, which at best is the scrape target's {label} \
@@ -169,14 +176,4 @@ impl Linter<'_> {
             }
         }
     }
-}
-
-/// Parses PromQL, unless it is so long or nested that walking it could exhaust the stack.
-fn parse(text: &str) -> Result<Expr, String> {
-    const MOST_OPERATORS: usize = 1000;
-    let operator = |c: &char| "([{+-*/%^<>=!".contains(*c);
-    if text.len() > 65_536 || text.chars().filter(operator).count() > MOST_OPERATORS {
-        return Err("too long".to_owned());
-    }
-    parser::parse(text)
 }

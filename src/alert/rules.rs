@@ -151,9 +151,15 @@ impl RuleFile {
             line: node.line,
             name: if alert.is_empty() { record } else { alert }.to_owned(),
             records: alert.is_empty() && !record.is_empty(),
+            // Prometheus reads it as it stands: `expr: null` asks for a metric called null.
             expr: node
                 .get("expr")
-                .and_then(located)
+                .and_then(|expr| {
+                    Some(Located {
+                        line: expr.line,
+                        text: expr.raw()?.to_owned(),
+                    })
+                })
                 .filter(|expr| !expr.text.trim().is_empty()),
             labels: texts(node, "labels"),
             annotations: texts(node, "annotations"),

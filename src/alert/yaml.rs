@@ -157,6 +157,15 @@ impl Node {
         }
     }
 
+    /// The text of a scalar as it stands there, null or not.
+    pub(super) fn raw(&self) -> Option<&str> {
+        if let Value::Scalar(text, _) = &self.value {
+            Some(text)
+        } else {
+            None
+        }
+    }
+
     /// The text of a scalar that is not null.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
@@ -195,11 +204,15 @@ mod tests {
 
     #[test]
     fn a_bomb_of_aliases_is_refused() {
-        let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
-        for at in 1..12 {
-            let before = format!("*a{}", at - 1);
-            text += &format!("a{at}: &a{at} [{}]\n", vec![before; 10].join(","));
-        }
+        let level = |at: usize| {
+            let before = if at == 0 {
+                "x".to_owned()
+            } else {
+                format!("*a{}", at - 1)
+            };
+            format!("a{at}: &a{at} [{}]\n", vec![before; 10].join(","))
+        };
+        let text: String = (0..12).map(level).collect();
         assert_eq!(parse(&text).unwrap_err().why, "too large");
         assert_eq!(
             parse(&"[".repeat(1000)).unwrap_err().why,

@@ -12,10 +12,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    ops::Bound,
 };
 
-use super::{Exposition, Family, Kind, Labels, Names, Scrape, Text};
+use super::{Exposition, Family, Kind, Labels, Names, Scrape, Text, Window, is_stale_marker};
 use crate::finding::Timestamp;
 
 /// One value at one time.
@@ -188,30 +188,18 @@ impl History {
         (self.series, self.points, self.dropped)
     }
 
-    /// The value of a series as an instant query at `time` sees it: the last one within `lookback`
-    /// (Prometheus: 5 minutes), unless a later scrape of the same instance no longer had the series,
-    /// which is when Prometheus marks it stale.
+    /// The value of a series as an instant query sees it: the last one within the lookback window
+    /// (Prometheus: 5 minutes), unless it is marked stale, or a later scrape of the same instance no
+    /// longer had the series, which is when Prometheus marks it so.
     #[must_use]
-    pub fn instant(
-        &self,
-        labels: &Labels,
-        series: &Series,
-        time: Timestamp,
-        lookback: Duration,
-    ) -> Option<f64> {
-        let last = *series.until(time).last()?;
-        if last.time <= time.before(lookback) || is_stale_marker(last.value) {
-            return None;
-        }
+    pub fn instant(&self, labels: &Labels, series: &Series, lookback: Window) -> Option<f64> {
+        let last = *lookback.slice(&series.0).last()?;
         let scrapes = self.scrapes.get(labels.get("instance"));
         let missed = scrapes.is_some_and(|times| {
-            let after = (
-                std::ops::Bound::Excluded(last.time),
-                std::ops::Bound::Included(time),
-            );
-            last.time < time && times.range(after).next().is_some()
+            let after = (Bound::Excluded(last.time), Bound::Included(lookback.end));
+            last.time < lookback.end && times.range(after).next().is_some()
         });
-        (!missed).then_some(last.value)
+        (!missed && !is_stale_marker(last.value)).then_some(last.value)
     }
 }
 
@@ -241,12 +229,6 @@ impl Series {
     pub fn points(&self) -> &[Point] {
         &self.0
     }
-
-    /// The points up to `time`, it included.
-    #[must_use]
-    pub fn until(&self, time: Timestamp) -> &[Point] {
-        &self.0[..self.0.partition_point(|point| point.time <= time)]
-    }
 }
 
 impl FromIterator<Point> for Series {
@@ -259,18 +241,12 @@ impl FromIterator<Point> for Series {
     }
 }
 
-/// The NaN by which Prometheus marks a series that has ended (`model/value`, `StaleNaN`).
-#[must_use]
-pub const fn is_stale_marker(value: f64) -> bool {
-    value.to_bits() == 0x7ff0_0000_0000_0002
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metric::{Format, read_exposition};
+    use crate::metric::{Format, Semantics, read_exposition};
 
     fn scrape(instance: &str, second: i64, text: &str) -> Scrape {
         let exposition = read_exposition(
@@ -303,10 +279,15 @@ mod tests {
             scrape("a", 20, "m{x=\"1\"} 3\n"),
         ]);
         let at = |second: i64, lookback| {
-            let time = Timestamp::from_micros(second * 1_000_000);
-            let lookback = Duration::from_secs(lookback);
+            let end = Timestamp::from_micros(second * 1_000_000);
+            let range = std::time::Duration::from_secs(lookback);
+            let window = Window {
+                end,
+                range,
+                semantics: Semantics::Prometheus3,
+            };
             let metric = history.metric("m").unwrap();
-            let value = |(labels, series)| history.instant(labels, series, time, lookback);
+            let value = |(labels, series)| history.instant(labels, series, window);
             metric.series.iter().map(value).collect::<Vec<_>>()
         };
         assert_eq!(at(9, 300), [None, None]);

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Point, is_stale_marker};
+use super::Point;
 use crate::finding::Timestamp;
 
 /// Which Prometheus to follow; they differ at the window's left edge.
@@ -55,19 +55,22 @@ impl Window {
     /// The points inside, without stale markers. `points` must be in the order of time.
     #[must_use]
     pub fn select(self, points: &[Point]) -> impl DoubleEndedIterator<Item = Point> + Clone {
+        self.slice(points)
+            .iter()
+            .copied()
+            .filter(|point| !is_stale_marker(point.value))
+    }
+
+    /// The points inside, stale markers among them.
+    pub(super) fn slice(self, points: &[Point]) -> &[Point] {
         let (from, to) = (self.start(), millis(self.end));
         let open = self.semantics == Semantics::Prometheus3;
         let first = points.partition_point(|point| {
             let time = millis(point.time);
             time < from || open && time == from
         });
-        let last = points
-            .partition_point(|point| millis(point.time) <= to)
-            .max(first);
-        points[first..last]
-            .iter()
-            .copied()
-            .filter(|point| !is_stale_marker(point.value))
+        let last = points.partition_point(|point| millis(point.time) <= to);
+        &points[first..last.max(first)]
     }
 
     /// The left edge in milliseconds.
@@ -132,6 +135,12 @@ fn millis(time: Timestamp) -> i64 {
 /// Seconds from one time in milliseconds to another.
 fn between(from: i64, to: i64) -> f64 {
     to.saturating_sub(from) as f64 / 1000.0
+}
+
+/// The NaN by which Prometheus marks a series that has ended (`model/value`, `StaleNaN`).
+#[must_use]
+pub const fn is_stale_marker(value: f64) -> bool {
+    value.to_bits() == 0x7ff0_0000_0000_0002
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use promql_parser::parser::{BinaryExpr, Call, Expr, VectorSelector};
 
 use super::{Linter, ProblemKind};
-use crate::{alert::evaluate::metric_name, metric::Known};
+use crate::{
+    alert::{evaluate::metric_name, rules::Located},
+    metric::Known,
+};
 
 /// What an expression makes of a selector's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,14 @@ impl Linter<'_> {
             "{name} is a counter: its value is the total since the process started, which never falls, \
              so an alert on it fires for ever after the first event and is silent again after a restart"
         );
+        let shows_value = |(_, text): &(String, Located)| text.text.contains("$value");
+        let shown = self.rule.annotations.iter().any(shows_value);
+        let shown = if shown {
+            ", and $value shows that total"
+        } else {
+            ""
+        };
+        let message = message + shown;
         let instead = format!("ask for its increase: increase({name}[1h])");
         self.add(ProblemKind::RawCounter, line, message, Some(instead));
     }

@@ -40,6 +40,10 @@ const HEARSAY: [(&str, &str); 9] = [
     ),
 ];
 
+/// What to say to those who look for one account in the metrics.
+pub(super) const WHO: &str = "no metric of kube-apiserver names a ServiceAccount, only the audit log does: \
+     use the satrail_* metrics, or flow_schema for ServiceAccounts as a class";
+
 /// What to ask for instead of a metric that exists in texts only.
 pub(super) fn instead_of(name: &str) -> Option<&'static str> {
     HEARSAY

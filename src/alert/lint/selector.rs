@@ -115,10 +115,8 @@ impl Linter<'_> {
         };
         let mut suggestion = format!("it has {has}");
         if hearsay::is_identity(label) {
-            suggestion.push_str(
-                "; no metric of kube-apiserver names a ServiceAccount, only the audit log does: use the \
-                 satrail_* metrics, or flow_schema for ServiceAccounts as a class",
-            );
+            suggestion.push_str("; ");
+            suggestion.push_str(hearsay::WHO);
         } else if let Some(near) = nearest(label, labels.into_iter()) {
             suggestion = format!("{suggestion}; the nearest is {near}");
         }

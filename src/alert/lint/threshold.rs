@@ -7,7 +7,7 @@ use promql_parser::parser::Expr;
 use super::{Linter, ProblemKind, labels::TARGET_LABELS};
 use crate::{
     alert::{
-        evaluate::{Evaluation, NotEvaluated, Outcome, holds, is_comparison},
+        evaluate::{Evaluation, NotEvaluated, Outcome, holds, is_comparison, metric_names},
         rules::Located,
     },
     finding::Timestamp,
@@ -61,13 +61,23 @@ impl Linter<'_> {
         let span = format!("from {first} to {last}");
         let (op, number) = (at.op, at.number);
         if seen.values == 0 {
-            let message = format!("no value at any time {span}: too few scrapes for the window");
+            let mut missing = metric_names(at.expr).into_iter();
+            let missing = missing.find(|name| self.world.history.metric(name).is_none());
+            let why = missing.map_or_else(
+                || "too few scrapes for the window".to_owned(),
+                |name| format!("the history has no {name}"),
+            );
+            let message = format!("threshold not held against the history: no value {span}: {why}");
             return self.add(ProblemKind::NotEvaluated, line, message, None);
         }
-        let range = format!(
-            "the values stay between {} and {}",
-            seen.lowest, seen.highest
-        );
+        let range = if seen.lowest.is_nan() {
+            "no value is a number".to_owned()
+        } else {
+            format!(
+                "the values stay between {} and {}",
+                seen.lowest, seen.highest
+            )
+        };
         if seen.firing == 0 {
             let message = format!("never {op} {number} {span}: {range}");
             self.add(ProblemKind::NeverReached, line, message, None);
