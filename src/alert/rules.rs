@@ -183,38 +183,30 @@ impl RuleFile {
             });
         }
         self.fields(node, &rule);
-        for (label, value) in &rule.labels {
-            if !is_label_name(label) || label == "__name__" {
-                self.fault(value.line, name, format!("{label:?} is no label name"));
-            }
-        }
         rule
     }
 
     fn fields(&mut self, node: &Node, rule: &Rule) {
         let name = &rule.name;
         for (field, value) in node.pairs() {
-            let name_of_field = field.text().unwrap_or_default();
-            if !RULE_FIELDS.contains(&name_of_field) {
-                self.fault(
-                    field.line,
-                    name,
-                    format!("a rule has no field {name_of_field:?}"),
-                );
-            }
-            let duration = matches!(name_of_field, "for" | "keep_firing_for");
-            if duration && rule.records {
-                self.fault(
-                    field.line,
-                    name,
-                    format!("a recording rule has no {name_of_field:?}"),
-                );
+            let field_name = field.text().unwrap_or_default();
+            let duration = matches!(field_name, "for" | "keep_firing_for");
+            let why = if !RULE_FIELDS.contains(&field_name) {
+                format!("a rule has no field {field_name:?}")
+            } else if rule.records && (duration || field_name == "annotations") {
+                format!("a recording rule has no {field_name:?}")
             } else if duration && !value.text().is_some_and(is_duration) {
-                self.fault(
-                    value.line,
-                    name,
-                    format!("{name_of_field:?} is no duration such as 5m"),
-                );
+                format!("{field_name:?} is no duration such as 5m")
+            } else if field_name == "record" && !value.text().is_some_and(is_metric_name) {
+                "the name recorded may hold letters, digits, _ and : only".to_owned()
+            } else {
+                continue;
+            };
+            self.fault(field.line, name, why);
+        }
+        for (label, value) in rule.labels.iter().chain(&rule.annotations) {
+            if !is_label_name(label) || label == "__name__" {
+                self.fault(value.line, name, format!("{label:?} is no label name"));
             }
         }
     }
@@ -231,6 +223,10 @@ fn texts(node: &Node, key: &str) -> Vec<(String, Located)> {
     let pairs = node.get(key).map_or(&[] as &[_], Node::pairs);
     let text = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), located(value)?));
     pairs.iter().filter_map(text).collect()
+}
+
+fn is_metric_name(text: &str) -> bool {
+    is_label_name(&text.replace(':', "_"))
 }
 
 fn is_label_name(text: &str) -> bool {
