@@ -359,6 +359,7 @@ fn the_lint_refuses_what_prometheus_refuses() {
         elsewhere: &nothing.0,
         history: &nothing.1,
         semantics: Semantics::default(),
+        has_target_labels: false,
     };
     for rule in RULES {
         let text = format!("groups:\n- name: g\n  rules:\n  - {rule}\n");

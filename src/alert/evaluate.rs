@@ -218,8 +218,9 @@ pub(super) fn accepts(matchers: &Matchers, labels: &Labels, unseen: &[&str]) -> 
 /// exhaust the stack.
 pub fn parse_expression(text: &str) -> std::result::Result<Expr, String> {
     const MOST_OPERATORS: usize = 1000;
-    let operator = |c: &char| "([{+-*/%^<>=!".contains(*c);
-    if text.len() > 65_536 || text.chars().filter(operator).count() > MOST_OPERATORS {
+    let symbols = text.matches(|c: char| "([{+-*/%^<>=!".contains(c)).count();
+    let words = ["and", "or", "unless", "atan2"].map(|word| text.matches(word).count());
+    if text.len() > 65_536 || symbols + words.iter().sum::<usize>() > MOST_OPERATORS {
         return Err("too long".to_owned());
     }
     parser::parse(text)

@@ -32,6 +32,20 @@ pub struct World<'a> {
     pub history: &'a History,
     /// Which Prometheus to follow.
     pub semantics: Semantics,
+    /// Whether the series carry the labels that Prometheus adds (`job`, `instance`, ...): those from its
+    /// API do, those from scrape files do not.
+    pub has_target_labels: bool,
+}
+
+impl World<'_> {
+    /// Labels that nothing can be said against, because the series here cannot show them.
+    const fn unseen_labels(&self) -> &'static [&'static str] {
+        if self.has_target_labels {
+            &[]
+        } else {
+            &labels::TARGET_LABELS
+        }
+    }
 }
 
 /// Every problem of a rules file or of PrometheusRule manifests, in the order of lines.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Exposition, Kind, Text};
+use super::{Exposition, Family, Kind, Text};
 
 /// Every series name seen, with its kind and labels.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -56,10 +56,14 @@ impl LabelValues {
 }
 
 impl Catalogue {
-    /// Notes every series of an exposition.
+    /// Notes every series of an exposition. A family without samples, as `/api/v1/metadata` describes
+    /// it, gives its kind to the series that are known by then and have none.
     pub fn observe(&mut self, exposition: &Exposition) {
         let empty = Text::from("");
         for family in &exposition.families {
+            if family.samples.is_empty() {
+                self.describe(family);
+            }
             for sample in &family.samples {
                 let known = match self.0.get_mut(&sample.name) {
                     Some(known) => known,
@@ -77,6 +81,18 @@ impl Catalogue {
                         values.add(value.unwrap_or(&empty));
                     }
                 }
+            }
+        }
+    }
+
+    fn describe(&mut self, family: &Family) {
+        for suffix in family.kind.suffixes() {
+            let name = format!("{}{suffix}", family.name);
+            if let Some(known) = self.0.get_mut(&*name)
+                && known.kind == Kind::Unknown
+            {
+                known.kind = family.kind;
+                known.cumulative = family.kind.is_cumulative(&name);
             }
         }
     }
@@ -135,5 +151,20 @@ mod tests {
         );
         assert_eq!(show("h_count"), "histogram true [\"a={\\\"x\\\"}\"]");
         assert_eq!(show("c"), "counter true []");
+    }
+
+    #[test]
+    fn metadata_gives_kinds_to_series_that_have_none() {
+        let mut names = Names::default();
+        let mut catalogue = Catalogue::default();
+        for json in [
+            r#"{"status":"success","data":[{"__name__":"attempts","result":"error"}]}"#,
+            r#"{"status":"success","data":{"attempts":[{"type":"counter","help":"","unit":""}]}}"#,
+        ] {
+            let read = crate::metric::read_api(json.as_bytes(), &|_| true, &mut names).unwrap();
+            catalogue.observe(&read);
+        }
+        let known = catalogue.get("attempts").unwrap();
+        assert!(known.cumulative && known.labels.contains_key("result"));
     }
 }

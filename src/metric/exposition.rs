@@ -68,7 +68,7 @@ impl Kind {
     ];
 
     /// What may follow the family's name in its samples' names.
-    const fn suffixes(self) -> &'static [&'static str] {
+    pub(super) const fn suffixes(self) -> &'static [&'static str] {
         match self {
             Self::Counter => &["", "_total", "_created"],
             Self::Histogram => &["_bucket", "_sum", "_count", "_created"],

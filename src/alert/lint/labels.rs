@@ -157,7 +157,11 @@ fn of_selector(selector: &VectorSelector, world: &World<'_>) -> Possible {
         return Possible::Anything;
     };
     let own = known.labels.keys().map(ToString::to_string);
-    let target = TARGET_LABELS.into_iter().map(str::to_owned).collect();
+    let target = world
+        .unseen_labels()
+        .iter()
+        .map(|label| (*label).to_owned())
+        .collect();
     Possible::Only {
         own: own.chain(["__name__".to_owned()]).collect(),
         target,

@@ -5,10 +5,10 @@ use promql_parser::{
     parser::VectorSelector,
 };
 
-use super::{Linter, ProblemKind, expression::Use, hearsay, labels::TARGET_LABELS};
+use super::{Linter, ProblemKind, expression::Use, hearsay};
 use crate::{
     alert::evaluate::{accepts, metric_name},
-    metric::{Catalogue, Escaped, Known, LabelValues},
+    metric::{Catalogue, Escaped, Kind, Known, LabelValues},
 };
 
 /// What Prometheus makes itself for every target and every alert.
@@ -34,7 +34,12 @@ impl Linter<'_> {
         }
         let world = self.world;
         if let Some(known) = world.catalogue.get(name) {
-            self.raw_counter(name, known, using, line);
+            // Series from an API come without their kinds; of many metrics Kubernetes' are known.
+            let typed = world
+                .elsewhere
+                .get(name)
+                .filter(|_| known.kind == Kind::Unknown);
+            self.raw_counter(name, typed.unwrap_or(known), using, line);
             return self.matchers(name, known, selector, line);
         }
         if let Some(known) = world.elsewhere.get(name) {
@@ -93,7 +98,7 @@ impl Linter<'_> {
 
     fn unknown_label(&mut self, name: &str, matcher: &Matcher, known: &Known, line: u64) -> bool {
         let label = &*matcher.name;
-        if TARGET_LABELS.contains(&label) {
+        if self.world.unseen_labels().contains(&label) {
             return true;
         }
         let harmless = matcher.is_match("");
@@ -168,7 +173,7 @@ impl Linter<'_> {
             return true;
         };
         let mut series = metric.series.keys();
-        if series.any(|labels| accepts(&selector.matchers, labels, &TARGET_LABELS)) {
+        if series.any(|labels| accepts(&selector.matchers, labels, self.world.unseen_labels())) {
             return true;
         }
         let message =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use promql_parser::parser::Expr;
 
-use super::{Linter, ProblemKind, labels::TARGET_LABELS};
+use super::{Linter, ProblemKind};
 use crate::{
     alert::{
         evaluate::{Evaluation, NotEvaluated, Outcome, holds, is_comparison, metric_names},
@@ -106,7 +106,7 @@ impl Linter<'_> {
                 history,
                 time,
                 semantics,
-                unseen_labels: &TARGET_LABELS,
+                unseen_labels: self.world.unseen_labels(),
             };
             let values: Vec<f64> = match evaluation.evaluate(threshold.expr)? {
                 Outcome::Scalar(value) => vec![value],
