@@ -1,6 +1,11 @@
 //! One exposition, `/metrics` at one moment: families of samples.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::{
+    collections::hash_map::Entry,
+    hash::{Hash, Hasher},
+};
+
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::{
     Format, Labels, Names, Text,
@@ -224,7 +229,8 @@ pub fn read_exposition(
         families: Vec::new(),
         by_name: FxHashMap::default(),
         current: 0,
-        seen: FxHashSet::default(),
+        shape: (usize::MAX, 0),
+        seen: FxHashMap::default(),
         result: Exposition::default(),
     };
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -254,8 +260,10 @@ struct Reader<'n> {
     by_name: FxHashMap<Text, usize>,
     /// The family that the next sample probably belongs to.
     current: usize,
-    /// All series so far, to tell duplicates.
-    seen: FxHashSet<(Text, Labels, Option<Timestamp>)>,
+    /// The current family and its labels' names on the line before: they rarely change.
+    shape: (usize, u64),
+    /// All series so far by [`identity`] and time, with their places, to tell duplicates.
+    seen: FxHashMap<(u64, Option<Timestamp>), (usize, usize)>,
     result: Exposition,
 }
 
@@ -299,26 +307,39 @@ impl Reader<'_> {
         if !(self.wanted)(&line.name) {
             return Ok(());
         }
+        if has_duplicate(labels) {
+            return Err("one label name twice");
+        }
         let name = self.names.get(&line.name);
         let pairs: Vec<(Text, Text)> = labels
             .iter()
             .map(|(name, value)| (self.names.get(name), self.names.get(value)))
             .collect();
-        if has_duplicate(labels) {
-            return Err("one label name twice");
-        }
         self.enter_family_of(&name);
+        let shape = (self.current, identity(pairs.iter().map(|(name, _)| name)));
         let family = &mut self.families[self.current];
-        family.note_labels(&pairs);
+        if self.shape != shape {
+            family.note_labels(&pairs);
+            self.shape = shape;
+        }
         let labels = Labels::new(pairs);
-        let series = (Text::clone(&name), labels.clone(), line.timestamp);
-        if !self.seen.insert(series) {
-            return Err("this series stood here already; its first sample counts");
+        let texts = labels.texts().chain([&name]);
+        let series = (identity(texts), line.timestamp);
+        match self.seen.entry(series) {
+            Entry::Vacant(entry) => _ = entry.insert((self.current, family.samples.len())),
+            // Two series may have one hash; then the second one is not known to be a duplicate.
+            Entry::Occupied(entry) => {
+                let (family, sample) = *entry.get();
+                let known = &self.families[family].samples[sample];
+                if known.name == name && known.labels == labels {
+                    return Err("this series stood here already; its first sample counts");
+                }
+            }
         }
         self.result.samples += 1;
         self.result.exemplars += u64::from(line.exemplar);
         let (value, timestamp) = (line.value, line.timestamp);
-        family.samples.push(Sample {
+        self.families[self.current].samples.push(Sample {
             name,
             labels,
             value,
@@ -356,6 +377,14 @@ impl Reader<'_> {
         self.result.families = self.families;
         self.result
     }
+}
+
+/// A hash over where shared strings lie, which is far quicker than over what they say: [`Names`] keeps
+/// one copy of each.
+fn identity<'t>(texts: impl Iterator<Item = &'t Text>) -> u64 {
+    let mut hasher = FxHasher::default();
+    texts.for_each(|text| text.as_ptr().addr().hash(&mut hasher));
+    hasher.finish()
 }
 
 /// Few enough labels stand on a line that comparing each with each is the fastest way.

@@ -68,6 +68,11 @@ impl Labels {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// Names and values in turn, as the shared strings that they are.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.0.iter().flat_map(|(name, value)| [name, value])
+    }
+
     /// Whether there is no label at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
