@@ -6,22 +6,30 @@
 //! The text is read by an own line parser and not by the crate `prometheus-parse` (0.2.5), which
 //! `tests/metrics.rs` keeps as a second opinion. Its regular expressions end the labels at the first
 //! `}`, cut them at every `,` and drop each label with `=` in its value, as in `resource="{name}"` or
-//! in a URL; it decodes no escape, knows no `:` in names and no OpenMetrics, and skips a bad line
-//! without a word. And it is slow: `cargo bench --bench metrics` has the figures.
+//! in a URL (434 of the 505,633 samples in 30 real scrapes are lost or garbled); it decodes no escape,
+//! knows no `:` in names and no OpenMetrics, and skips a bad line without a word. It is also slower: 10 MB
+//! take it 228 ms, this reader 93 ms, and 20 ms where only a few families are wanted, which is how the
+//! detectors read (fastest of 100 rounds on two busy cores; `cargo bench --bench metrics`). The official
+//! Python client and a real Prometheus read the same values as this reader from every sample
+//! (`tests/metrics.rs`, `tests/prometheus_api.rs`).
 
 mod api;
+mod bad;
 mod catalogue;
 mod exposition;
 mod history;
+mod kind;
 mod labels;
 mod line;
 mod rate;
 mod scrape;
 
 pub use api::{ApiError, read_api};
+pub use bad::{BadLine, BadLines};
 pub use catalogue::{Catalogue, Known, LabelValues};
-pub use exposition::{BadLine, BadLines, Exposition, Family, Kind, Sample, read_exposition};
+pub use exposition::{Exposition, Family, Sample, read_exposition};
 pub use history::{History, Limits, Metric, Point, Series};
+pub use kind::Kind;
 pub use labels::{Escaped, Labels, Names, Text};
 pub use line::Format;
 pub use rate::{Semantics, Window, delta, increase, is_stale_marker, rate};
