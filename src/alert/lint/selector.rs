@@ -44,7 +44,7 @@ impl Linter<'_> {
         }
         if let Some(known) = world.elsewhere.get(name) {
             let message = format!(
-                "{name} is a metric of Kubernetes, but {} do not have it",
+                "{name} is a metric of Kubernetes, but not in {}",
                 world.source
             );
             self.add(ProblemKind::AbsentMetric, line, message, None);
