@@ -99,12 +99,12 @@ impl Walk {
     #[inline(always)]
     fn end(&self, opens: u64, closes: u64) -> Option<u32> {
         let mut left = closes;
-        let mut closed = 0;
+        let mut ended = 0;
         while left != 0 {
             let at = left.trailing_zeros();
             let opened = u64::from((opens & ((1 << at) - 1)).count_ones());
-            closed += 1;
-            if closed == self.depth + opened {
+            ended += 1;
+            if ended == self.depth + opened {
                 return Some(at);
             }
             left &= left - 1;
@@ -113,7 +113,6 @@ impl Walk {
     }
 
     /// Which bytes are escaped, that is, follow an odd run of backslashes.
-    #[expect(clippy::inline_always, reason = "as in step")]
     #[inline(always)]
     fn escaped_bytes(&mut self, backslashes: u64) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
