@@ -1,1 +1,78 @@
-//! To come.
+//! The command line: what can be typed, and how it becomes what the commands need.
+//!
+//! The only place that knows clap. [`Surroundings`] is the only place that looks at the environment.
+
+mod arguments;
+mod surroundings;
+mod action;
+mod shell;
+
+pub use action::{Action, Refusal};
+pub use shell::{completions, man};
+pub use surroundings::Surroundings;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, ScanArgs};
+
+/// Find misused Kubernetes ServiceAccounts in kube-apiserver audit logs
+///
+/// satrail reads audit logs and says which ServiceAccounts are misused, by whom, since when, and what
+/// to do about it. It needs the logs and nothing else: no cluster access, no network.
+#[derive(Debug, Parser)]
+#[command(name = "satrail", version, arg_required_else_help = true, after_help = TOP_EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  satrail scan /var/log/kubernetes/audit          what is wrong, as a table
+  satrail scan --format json -o report.json *.gz  the same for programs
+  satrail accounts /var/log/kubernetes/audit      who does what
+  satrail explain secret-listing                  what a detector looks for
+
+Exit codes:
+  0  nothing reported is at or above --fail-on (default: high)
+  1  a finding is
+  2  usage error, unreadable input, failed output; with --strict bad lines";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look for misuse in audit logs
+    #[command(after_help = arguments::SCAN_EXAMPLES)]
+    Scan(ScanArgs),
+    /// Put partial states together into the report of one scan
+    #[command(after_help = arguments::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
+    /// Show one row per ServiceAccount: what it did, and from where
+    #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
+    Accounts(AccountsArgs),
+    /// List what satrail looks for
+    Detectors(DetectorsArgs),
+    /// Print one detector's documentation
+    #[command(after_help = "Example:\n  satrail explain secret-listing")]
+    Explain {
+        /// The detector's id, as in `satrail detectors`
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Print a completion script
+    #[command(after_help = arguments::COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// For which shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print a manual page
+    #[command(
+        after_help = "Examples:\n  satrail man | man -l -\n  satrail man scan > satrail-scan.1"
+    )]
+    Man {
+        /// Of this subcommand; without: of satrail
+        #[arg(value_name = "SUBCOMMAND")]
+        subcommand: Option<String>,
+    },
+}

@@ -16,10 +16,22 @@
 
 #[macro_use]
 mod about;
+mod accounts;
+mod activity;
 mod allow;
+mod caller;
 mod context;
+mod deed;
+mod episode;
 mod evidence;
+mod grant;
+mod judge;
+mod keyed;
+mod load;
 mod log_facts;
+mod merge;
+mod pattern;
+mod samples;
 mod series;
 mod settings;
 mod shell;
@@ -38,10 +50,15 @@ registry! {
 }
 
 pub use about::About;
+pub use accounts::PerAccount;
 pub use allow::{AllowEntry, AllowList};
 pub use context::Context;
 pub use evidence::EvidenceSet;
+pub use keyed::Keyed;
 pub use log_facts::LogFacts;
+pub use merge::Merge;
+pub use pattern::matches_pattern;
+pub use runaway_controller::Thresholds;
 pub use series::{Peak, Series};
 pub use settings::Settings;
 pub use tally::{Tallied, Tally};

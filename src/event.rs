@@ -12,6 +12,7 @@ mod token;
 mod scan;
 mod exact;
 mod parse;
+mod compact;
 
 pub use identity::{ServiceAccount, User};
 pub use object::ObjectRef;

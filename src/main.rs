@@ -1,1 +1,74 @@
-fn main() {}
+//! `satrail`: reads the command line, does it, says what went wrong.
+
+use std::{
+    env,
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use satrail::{
+    cli::{self, Action, Refusal, Surroundings},
+    command::{self, Exit, Verdict},
+    output::shown,
+};
+
+fn main() -> ExitCode {
+    let around = Surroundings::look();
+    let exit = match Action::from_arguments(env::args_os(), &around) {
+        Ok(action) => match run(&action) {
+            Ok(verdict) => conclude(&verdict),
+            Err(error) => fail(&error, error.hint()),
+        },
+        Err(refusal) => refuse(&refusal),
+    };
+    exit.into()
+}
+
+fn run(action: &Action) -> Result<Verdict, command::Error> {
+    match action {
+        Action::Scan(config) => command::scan(config),
+        Action::Merge(config) => command::merge(config),
+        Action::Accounts(config) => command::accounts(config),
+        Action::Detectors(output) => command::detectors(output),
+        Action::Explain(id, look) => command::explain(id, *look),
+        Action::Completions(shell) => cli::completions(*shell),
+        Action::Man(subcommand) => cli::man(subcommand.as_deref()),
+    }
+}
+
+fn conclude(verdict: &Verdict) -> Exit {
+    for complaint in &verdict.complaints {
+        say("error", complaint);
+    }
+    verdict.exit
+}
+
+fn refuse(refusal: &Refusal) -> Exit {
+    match refusal {
+        Refusal::Usage(error) => fail(error, error.hint.as_deref()),
+        Refusal::Clap(error) => {
+            // clap knows its stream and its colours; a closed one is no reason to complain.
+            let _ = error.print();
+            if refusal.is_error() {
+                Exit::Failure
+            } else {
+                Exit::Clean
+            }
+        }
+    }
+}
+
+fn fail(error: &dyn Display, hint: Option<&str>) -> Exit {
+    say("error", &error.to_string());
+    if let Some(hint) = hint {
+        say("hint", hint);
+    }
+    Exit::Failure
+}
+
+/// One line on standard error. File names and the like are in it, which are not to be trusted.
+fn say(kind: &str, text: &str) {
+    // If standard error is closed, there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "satrail: {kind}: {}", shown(text));
+}

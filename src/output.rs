@@ -1,1 +1,112 @@
-//! To come.
+//! Reports on their way out: one pure function per format, and files that appear whole.
+//!
+//! Every writer takes a [`Report`] and an `io::Write`. Writers know findings and no detector by name;
+//! they look at no clock, no environment and no terminal: what depends on those comes in as [`Look`]
+//! and [`Pace`].
+
+mod units;
+mod hostile;
+mod paper;
+mod json;
+mod jsonl;
+mod table;
+mod accounts;
+mod catalogue;
+mod atomic;
+
+pub use atomic::{Destination, deliver};
+pub use catalogue::{write_catalogue, write_explanation};
+pub use hostile::{clip, shown};
+pub use paper::Look;
+pub use units::thousands;
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::pipeline::{AccountRow, Report};
+
+/// The shape of JSON and JSON Lines. Grows when a field is renamed, removed or changes its meaning;
+/// new fields may come without.
+pub const SCHEMA_VERSION: &str = "1";
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object per line: what was read, each finding, exceptions, coverage.
+    Jsonl,
+}
+
+impl Format {
+    /// All formats, under the names of the command line.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("table", Self::Table),
+        ("json", Self::Json),
+        ("jsonl", Self::Jsonl),
+    ];
+}
+
+/// How long the run took. Not part of the report, which is the same on every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From the first byte asked for to the last finding.
+    pub elapsed: Duration,
+}
+
+/// Writes a report. `look` and `pace` matter to the table only.
+pub fn write_report(
+    report: &Report,
+    format: Format,
+    look: Look,
+    pace: Option<Pace>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        Format::Table => table::write(report, look, pace, out),
+        Format::Json => json::write(report, out),
+        Format::Jsonl => jsonl::write(report, out),
+    }
+}
+
+/// Writes one row per ServiceAccount, with the same head as a report.
+pub fn write_accounts(
+    report: &Report,
+    rows: &[AccountRow],
+    format: Format,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        Format::Table => accounts::table(report, rows, look, out),
+        Format::Json => accounts::json(report, rows, out),
+        Format::Jsonl => accounts::jsonl(report, rows, out),
+    }
+}
+
+/// Who wrote a document.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+const TOOL: Tool = Tool {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+};
+
+/// One line of JSON Lines.
+fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,30 @@
 //!
 //! The only place that knows about threads and order. Knows no output and no format.
 
+mod window;
+mod options;
+mod progress;
 mod report;
+mod reading;
+mod ledger;
+mod duplicates;
+mod fold;
+mod lines;
+mod gaps;
+mod exceptions;
+mod accounts;
+mod census;
+mod state;
+mod run;
 
+pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
+pub use exceptions::{AccountPattern, Exception, apply_exceptions, settle};
+pub use options::{Options, Selection};
+pub use progress::{Progress, Silent};
 pub use report::{
     BadLineShown, Coverage, DetectorCoverage, Duplicates, ExceptionUse, Exceptions, Gap, Input,
     Report, Trouble,
 };
+pub use run::{Error, accounts, scan};
+pub use state::State;
+pub use window::{Bound, Window};

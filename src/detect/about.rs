@@ -50,7 +50,7 @@ impl About {
 macro_rules! registry {
     ($($module:ident :: $Type:ident),+ $(,)?) => {
         /// One of each detector.
-        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
         pub struct Detectors {
             $($module: $module::$Type,)+
         }

@@ -16,9 +16,9 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The file and line of `origin`.
+    /// The file and line of the event `identity`, which was read at `origin`.
     #[must_use]
-    pub fn place(&self, origin: Origin) -> Place {
-        self.places.resolve(origin)
+    pub fn place(&self, identity: u64, origin: Origin) -> Place {
+        self.places.resolve_event(identity, origin)
     }
 }

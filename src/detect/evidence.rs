@@ -8,7 +8,7 @@ use crate::{
     source::Origin,
 };
 
-use super::Context;
+use super::{Context, tally::earliest};
 
 /// How many of the first and how many of the last events are kept.
 const KEPT: usize = 3;
@@ -20,6 +20,8 @@ const KEPT: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceSet {
     count: u64,
+    first_seen: Option<Timestamp>,
+    last_seen: Option<Timestamp>,
     first: Vec<Entry>,
     last: Vec<Entry>,
 }
@@ -37,6 +39,8 @@ impl EvidenceSet {
     pub fn add(&mut self, event: &Event<'_>) {
         self.count += 1;
         let time = event.time();
+        self.first_seen = earliest(self.first_seen, time);
+        self.last_seen = self.last_seen.max(time);
         let early = self.first.len() < KEPT || self.first.last().is_some_and(|e| time <= e.time);
         let late = self.last.len() < KEPT || self.last.first().is_some_and(|e| time >= e.time);
         if !early && !late {
@@ -61,6 +65,8 @@ impl EvidenceSet {
     /// Adds what another set has counted.
     pub fn merge(&mut self, other: Self) {
         self.count += other.count;
+        self.first_seen = earliest(self.first_seen, other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
         for entry in other.first {
             insert(&mut self.first, entry);
         }
@@ -79,14 +85,14 @@ impl EvidenceSet {
 
     /// The time of the first event.
     #[must_use]
-    pub fn first_seen(&self) -> Option<Timestamp> {
-        self.first.iter().find_map(|entry| entry.time)
+    pub const fn first_seen(&self) -> Option<Timestamp> {
+        self.first_seen
     }
 
     /// The time of the last event.
     #[must_use]
-    pub fn last_seen(&self) -> Option<Timestamp> {
-        self.last.iter().rev().find_map(|entry| entry.time)
+    pub const fn last_seen(&self) -> Option<Timestamp> {
+        self.last_seen
     }
 
     /// The events kept, by time, each once.
@@ -96,7 +102,7 @@ impl EvidenceSet {
         entries.sort_unstable();
         entries.dedup();
         let shown = entries.into_iter().map(|entry| {
-            let place = context.place(entry.origin);
+            let place = context.place(entry.identity, entry.origin);
             let audit_id = entry.audit_id.clone();
             Evidence {
                 time: entry.time,

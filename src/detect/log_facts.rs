@@ -20,6 +20,8 @@ pub struct LogFacts {
     pub levels: BTreeMap<Level, u64>,
     /// Requests (after counting by best stage).
     pub requests: u64,
+    /// Requests without a user: 401s, and those with a malformed timeout.
+    pub unauthenticated: u64,
     /// Requests by ServiceAccounts.
     pub service_account_requests: u64,
     /// Events that carry at least one annotation.
@@ -52,6 +54,7 @@ impl LogFacts {
     /// Takes note of one request, beside [`LogFacts::observe`] for its event.
     pub fn observe_request(&mut self, event: &Event<'_>) {
         self.requests += 1;
+        self.unauthenticated += u64::from(event.user.name.is_empty());
         self.reads += u64::from(
             ["get", "list", "watch"]
                 .iter()
@@ -70,6 +73,13 @@ impl LogFacts {
         }
     }
 
+    /// Why nothing can be said about ServiceAccounts, if so.
+    #[must_use]
+    pub fn blind_to_accounts(&self) -> Option<String> {
+        (self.service_account_requests == 0)
+            .then(|| "the log has no request by any ServiceAccount".to_owned())
+    }
+
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
         for (stage, count) in other.stages {
@@ -79,6 +89,7 @@ impl LogFacts {
             *self.levels.entry(level).or_default() += count;
         }
         self.requests += other.requests;
+        self.unauthenticated += other.unauthenticated;
         self.service_account_requests += other.service_account_requests;
         self.annotated += other.annotated;
         self.with_pod += other.with_pod;

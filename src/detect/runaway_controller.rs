@@ -1,47 +1,292 @@
-//! Stub.
+//! Accounts that ask too much: too many requests for too long.
+
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Event, finding::Finding};
+use crate::{
+    event::{Event, ServiceAccount},
+    finding::{Attribute, Finding, Remediation, Severity, Step, Subject, fingerprint},
+};
 
-use super::{About, Context, Coverage, Detector, LogFacts};
+use super::{
+    About, AllowEntry, Context, Coverage, Detector, LogFacts, PerAccount,
+    episode::Episode,
+    load::{Composition, Load},
+    shell::quote,
+};
 
 about! {
     /// # What it finds
+    ///
+    /// ServiceAccounts that send requests faster than a threshold (100 a second), over windows that slide
+    /// through the log second by second:
+    ///
+    /// - over 5 minutes on average: `high`
+    /// - over 1 minute: `medium`
+    /// - over 10 seconds: `low`, or `medium` at 5 times the threshold
+    /// - or far above the account's own normal rate: its best minute has at least 10 times the requests of
+    ///   its median active minute and a quarter of the threshold, and there are at least 10 active minutes
+    ///   to know the normal rate from: `low`
+    ///
+    /// A request counts when it arrives. Count, first and last time of the finding are those of the
+    /// episodes: the time above the threshold, to the resolution of the buckets.
+    ///
+    /// # Why it matters
+    ///
+    /// A controller in a loop takes its share of the API server, etcd and the audit log from everybody else;
+    /// API Priority and Fairness spreads the pain, since all accounts share one priority level
+    /// (`service-accounts`, kubernetes `apiserver/pkg/apis/flowcontrol/bootstrap/default.go`). It can also be
+    /// somebody who reads out the cluster as fast as it will answer. No metric of kube-apiserver names the
+    /// account.
+    ///
+    /// # Known benign causes
+    ///
+    /// - A controller that starts lists and watches everything once: seconds, far below the threshold.
+    /// - Large installations of one operator, migrations and load tests: raise the threshold, or make an
+    ///   exception with a reason and a day on which it ends.
+    /// - A proxy that acts for many people under one account (see `impersonated`).
+    ///
+    /// # What to do
+    ///
+    /// Look at `top` and `shape`: 409 means two writers that fight over one object, 404 and 403 an error that
+    /// is retried without back-off, full lists a client without an informer. Mend or scale down the
+    /// controller; until then a FlowSchema of its own keeps it from the others' share.
+    ///
+    /// # Attributes
+    ///
+    /// - `rule`: which rule fired (`sustained`, `spike`, `burst`, `above-normal`); `threshold`: requests per
+    ///   second that it asks for
+    /// - `requests_total`: all requests of the account in the log
+    /// - `peaks`: the best windows of 300, 60 and 10 seconds (`seconds`; longer in very long logs), each with
+    ///   `start`, `rate` (requests per second) and `count`
+    /// - `bucket_seconds`: the resolution of the counts: 1, more in very long logs
+    /// - `normal_rate`: requests per second in the median active minute, null where there is too little
+    ///   history
+    /// - `episodes`: how many separate times it was above the threshold; `episode_seconds`: how long in all
+    /// - `peak_window`: what the fastest window of the rule is made of: `from`, `to`, `requests`, `top` (requests
+    ///   by verb, resource and HTTP status) and `user_agents`; exact for up to 64 different ones each, the
+    ///   rest is `other`
+    /// - `shape`: what the loop looks like (retries on 409 conflict, on 404, on 403, on 429, on server errors;
+    ///   full lists without resourceVersion; one object read over and over), or null; the last two are
+    ///   judged from a sample
+    /// - `object`: the object that the loop is about, if most sampled requests name one
+    /// - `addresses`, `pods`, `impersonated`: of all requests of the account
+    /// - `allowed_as`: why the allow-list takes it lightly, or null
+    ///
+    /// # Example
+    ///
+    /// ```text
+    /// medium  runaway-controller  ops/hot-loop  20573 requests
+    ///   342.9/s over 60 s    top: get configmaps 200    shape: one object read over and over
+    /// ```
     "runaway-controller",
-    "Stub"
+    "A ServiceAccount floods the API server",
 }
 
-/// State.
+/// When a controller counts as running away.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Thresholds {
+    /// Requests per second that are too many.
+    pub requests_per_second: NonZeroU32,
+    /// For how long on average they are high.
+    pub sustained_seconds: NonZeroU32,
+    /// For how long on average they are medium.
+    pub spike_seconds: NonZeroU32,
+    /// For how long on average they are low.
+    pub burst_seconds: NonZeroU32,
+    /// How many times the threshold makes such a burst medium.
+    pub burst_factor: NonZeroU32,
+    /// How many times its normal rate is far above it.
+    pub normal_factor: NonZeroU32,
+    /// How many active minutes it takes to know a normal rate.
+    pub normal_minutes: NonZeroU32,
+    /// Which part of the threshold (one n-th) makes a rate far above normal worth reporting.
+    pub normal_divisor: NonZeroU32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            requests_per_second: number(100),
+            sustained_seconds: number(300),
+            spike_seconds: number(60),
+            burst_seconds: number(10),
+            burst_factor: number(5),
+            normal_factor: number(10),
+            normal_minutes: number(10),
+            normal_divisor: number(4),
+        }
+    }
+}
+
+/// Requests over time, by user name.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct RunawayController {
-    requests: u64,
+pub(super) struct RunawayController {
+    accounts: PerAccount<Load>,
 }
 
 impl Detector for RunawayController {
     const ABOUT: &'static About = &ABOUT;
 
-    fn observe(&mut self, _event: &Event<'_>) {
-        self.requests += 1;
+    fn observe(&mut self, event: &Event<'_>) {
+        if event.service_account().is_some() {
+            let key = event.user.name.read();
+            self.accounts.note(&key, |load| load.add(event));
+        }
     }
 
     fn merge(&mut self, other: Self) {
-        self.requests += other.requests;
+        self.accounts.merge(other.accounts);
     }
 
-    fn finish(&self, _context: &Context<'_>) -> Vec<Finding> {
-        Vec::new()
+    fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
+        let thresholds = &context.settings.runaway_controller;
+        let accounts = self.accounts.sorted().into_iter();
+        accounts
+            .filter_map(|(user, load)| {
+                let account = ServiceAccount::from_user_name(user)?;
+                let episode = Episode::find(&load.requests, thresholds)?;
+                Some(finding(account, load, &episode, context))
+            })
+            .collect()
     }
 
-    fn coverage(&self, _log: &LogFacts) -> Coverage {
+    fn coverage(&self, log: &LogFacts) -> Coverage {
+        let timeless = || {
+            log.first_event
+                .is_none()
+                .then(|| "no event of the log carries a time".to_owned())
+        };
         Coverage {
-            evaluated: self.requests,
-            blind: None,
+            evaluated: log.service_account_requests,
+            blind: log.blind_to_accounts().or_else(timeless),
         }
     }
 }
 
-/// When a controller counts as running away.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Thresholds {}
+fn finding(
+    account: ServiceAccount<'_>,
+    load: &Load,
+    episode: &Episode,
+    context: &Context<'_>,
+) -> Finding {
+    let subject = Subject::service_account(account.namespace, account.name);
+    let window = load.composition(episode.window);
+    let name = subject.to_string();
+    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &name, agent);
+    let agents = window.user_agents.iter();
+    let reasons: Option<Vec<&AllowEntry>> = agents.map(|(agent, _)| allow(agent)).collect();
+    let reasons = reasons.filter(|_| window.agents_complete());
+    let allowed = reasons.and_then(|reasons| reasons.first().copied());
+    let mut attributes = episode.attributes(&load.requests, &context.settings.runaway_controller);
+    load.write(&mut attributes);
+    window.write(&mut attributes);
+    let reason: Attribute = allowed.map(|entry| entry.reason.clone()).into();
+    attributes.insert("allowed_as".to_owned(), reason);
+    Finding {
+        detector: ABOUT.id.to_owned(),
+        severity: allowed.map_or(episode.severity, |_| Severity::Info),
+        count: episode.count,
+        first_seen: load.first.map(|first| first.max(episode.first)),
+        last_seen: load.last.map(|last| last.min(episode.last)),
+        fingerprint: fingerprint(ABOUT.id, &subject, &[]),
+        summary: summary(&name, episode, &window),
+        attributes,
+        evidence: load.evidence(episode, context),
+        remediation: remediation(account, &window),
+        subject,
+    }
+}
+
+fn summary(name: &str, episode: &Episode, window: &Composition) -> String {
+    let (rate, seconds) = (episode.window.rate(), episode.window.seconds);
+    let top = window
+        .top
+        .first()
+        .map_or("nothing", |(top, _)| top.as_str());
+    let shape = window
+        .shape()
+        .map_or(String::new(), |shape| format!(" ({shape})"));
+    format!(
+        "{name} sent {rate:.1} requests/s over {seconds} s, mostly {top}{shape}; mend the loop or \
+         scale it down, and limit it with a FlowSchema until then"
+    )
+}
+
+fn remediation(account: ServiceAccount<'_>, window: &Composition) -> Remediation {
+    let namespace = quote(account.namespace);
+    let name = quote(account.name);
+    let step = |text: &str, command: String| Step {
+        text: text.to_owned(),
+        command: Some(command),
+    };
+    let mut steps = vec![
+        step(
+            "find the pods that run as the account",
+            format!(
+                "kubectl get pods --namespace {namespace} --field-selector spec.serviceAccountName={name}"
+            ),
+        ),
+        step(
+            "stop the loop until it is mended (put the workload's name for APP)",
+            format!("kubectl scale deployment/APP --namespace {namespace} --replicas=0"),
+        ),
+    ];
+    if let Some(hint) = window.hint() {
+        steps.push(Step {
+            text: hint.to_owned(),
+            command: None,
+        });
+    }
+    steps.push(step(
+        "or give it a share of its own, so that it slows down nobody else (flowcontrol.apiserver.k8s.io/v1, \
+         Kubernetes 1.29 and later); kube-apiserver then counts its requests under this flow_schema",
+        format!("kubectl apply --filename - <<'MANIFEST'\n{}MANIFEST", flow_schema(account)),
+    ));
+    Remediation {
+        summary: "mend the loop; until then, slow the account down".to_owned(),
+        steps,
+    }
+}
+
+/// A FlowSchema before `service-accounts` (precedence 9000, apiserver `bootstrap/default.go`) and a small
+/// priority level. Namespace and name are DNS names here, since the user name was taken apart as such.
+fn flow_schema(account: ServiceAccount<'_>) -> String {
+    let ServiceAccount { namespace, name } = account;
+    let label = format!("limit-{namespace}-{name}");
+    format!(
+        "apiVersion: flowcontrol.apiserver.k8s.io/v1
+kind: PriorityLevelConfiguration
+metadata:
+  name: {label}
+spec:
+  type: Limited
+  limited:
+    nominalConcurrencyShares: 1
+    lendablePercent: 0
+    limitResponse:
+      type: Queue
+      queuing: {{queues: 1, handSize: 1, queueLengthLimit: 50}}
+---
+apiVersion: flowcontrol.apiserver.k8s.io/v1
+kind: FlowSchema
+metadata:
+  name: {label}
+spec:
+  priorityLevelConfiguration:
+    name: {label}
+  matchingPrecedence: 500
+  rules:
+  - subjects:
+    - kind: ServiceAccount
+      serviceAccount: {{namespace: \"{namespace}\", name: \"{name}\"}}
+    resourceRules:
+    - {{verbs: [\"*\"], apiGroups: [\"*\"], resources: [\"*\"], clusterScope: true, namespaces: [\"*\"]}}
+    nonResourceRules:
+    - {{verbs: [\"*\"], nonResourceURLs: [\"*\"]}}
+"
+    )
+}

@@ -1,42 +1,410 @@
-//! Stub.
+//! Lists and watches of secrets by ServiceAccounts.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Event, finding::Finding};
+use crate::{
+    event::{Event, ServiceAccount},
+    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, fingerprint},
+};
 
-use super::{About, Context, Coverage, Detector, LogFacts};
+use super::{
+    About, Context, Coverage, Detector, EvidenceSet, LogFacts, Merge, PerAccount, Tally, activity,
+    caller::{Callers, SHOWN},
+    grant::Grant,
+    judge::{ByAgent, Graded, Judgement},
+    shell::quote,
+};
 
 about! {
     /// # What it finds
+    ///
+    /// `list` and `watch` of secrets by a ServiceAccount, allowed or not: one finding for each account. A
+    /// list returns the contents of all secrets that it covers, not only their names.
+    ///
+    /// The severity is that of the gravest request:
+    ///
+    /// | what it covers | allowed | refused | failed otherwise |
+    /// |---|---|---|---|
+    /// | all namespaces | high | medium | low |
+    /// | kube-system, by an account of another namespace | high | medium | low |
+    /// | another namespace | medium | medium | low |
+    /// | the account's own namespace | low | low | info |
+    /// | one secret (`fieldSelector=metadata.name=`) | info | low | info |
+    ///
+    /// What the allow-list covers is `info`; it never covers a refused request, nor a user agent that it
+    /// does not expect.
+    ///
+    /// # Why it matters
+    ///
+    /// Secrets hold passwords, keys and other accounts' tokens: whoever can list them all has the cluster.
+    /// Refused lists are what an intruder's first minutes look like.
+    ///
+    /// # Known benign causes
+    ///
+    /// - Controllers of kube-controller-manager that work on every resource (garbage collector, namespace,
+    ///   quota): allow-listed under their own user agents.
+    /// - Operators that manage secrets (cert-manager, external-secrets, Flux, Argo CD, ...): allow-listed
+    ///   under the names that their projects use. Elsewhere, add an entry with a reason.
+    /// - Helm keeps releases as secrets: `helm list` lists secrets of its namespace.
+    /// - kubelets and mounted secrets are not affected: they read as nodes, one secret at a time.
+    ///
+    /// # What to do
+    ///
+    /// `allowed_by` names the binding that let it through. Narrow its role to the names that the workload
+    /// needs (`resourceNames` with `get`; `list` cannot be narrowed to names), or to one namespace. If
+    /// nothing needs it, remove the binding, and rotate what was listed if the caller is not known.
+    ///
+    /// # Attributes
+    ///
+    /// - `requests`: requests by verb, namespace (`*`: all) and HTTP status
+    /// - `lists`, `watches`: how many there are of each; `single_reads`: how many of them name one secret
+    /// - `allowed`, `denied`, `failed`: how many there are of each
+    /// - `cluster_wide`, `kube_system`, `other_namespaces`, `own_namespace`: allowed requests by what they
+    ///   cover, single reads left out
+    /// - `namespaces`: requests by the namespace that they name, `*` if none
+    /// - `allowed_by`: the RBAC bindings that the log names (`authorization.k8s.io/reason`; only the first
+    ///   that matches a request): `binding_kind`, `binding`, `namespace`, `role_kind`, `role`,
+    ///   `subject_kind`, `subject`, `requests`
+    /// - `addresses`, `user_agents`, `pods`, `nodes`, `impersonated`, `distinct_addresses`,
+    ///   `distinct_user_agents`: as for `default-serviceaccount`
+    /// - `allowed_as`: why the allow-list takes requests lightly, or null; `not_allow_listed`: how many
+    ///   requests it does not cover
+    ///
+    /// # Example
+    ///
+    /// ```text
+    /// high  secret-listing  monitoring/prometheus  22 requests
+    ///   list * 200: 22    allowed_by: ClusterRoleBinding prometheus of ClusterRole prometheus
+    /// ```
     "secret-listing",
-    "Stub"
+    "A ServiceAccount lists or watches secrets",
 }
 
-/// State.
+/// Lists and watches of secrets, by user name.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct SecretListing {
-    requests: u64,
+pub(super) struct SecretListing {
+    accounts: PerAccount<Listings>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Listings {
+    evidence: EvidenceSet,
+    reach: ByAgent<Listing>,
+    callers: Callers,
+    requests: Tally,
+    namespaces: Tally,
+    verbs: Tally,
+    reasons: Tally,
+}
+
+/// What a request covers, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Listing {
+    reach: Reach,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Reach {
+    Single,
+    OwnNamespace,
+    OtherNamespace,
+    KubeSystem,
+    ClusterWide,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Outcome {
+    Failed,
+    Denied,
+    Allowed,
 }
 
 impl Detector for SecretListing {
     const ABOUT: &'static About = &ABOUT;
 
-    fn observe(&mut self, _event: &Event<'_>) {
-        self.requests += 1;
+    fn observe(&mut self, event: &Event<'_>) {
+        if !(event.verb == "list" || event.verb == "watch") || !event.is_core("secrets") {
+            return;
+        }
+        if let Some(account) = event.service_account() {
+            let key = event.user.name.read();
+            self.accounts.note(&key, |seen| seen.add(account, event));
+        }
     }
 
     fn merge(&mut self, other: Self) {
-        self.requests += other.requests;
+        self.accounts.merge(other.accounts);
     }
 
-    fn finish(&self, _context: &Context<'_>) -> Vec<Finding> {
-        Vec::new()
+    fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
+        let accounts = self.accounts.sorted().into_iter();
+        accounts
+            .filter_map(|(user, seen)| {
+                let account = ServiceAccount::from_user_name(user)?;
+                Some(finding(account, seen, context))
+            })
+            .collect()
     }
 
-    fn coverage(&self, _log: &LogFacts) -> Coverage {
+    fn coverage(&self, log: &LogFacts) -> Coverage {
+        let unread = || {
+            (log.reads == 0).then(|| {
+                "the log has no get, list or watch at all: its policy (or category, as AKS \
+                 kube-audit-admin) leaves reads out"
+                    .to_owned()
+            })
+        };
+        let unseen = || {
+            (log.secret_requests == 0).then(|| {
+                "the log has no request on secrets by anybody: its policy may leave them out"
+                    .to_owned()
+            })
+        };
         Coverage {
-            evaluated: self.requests,
-            blind: None,
+            evaluated: log.service_account_requests,
+            blind: log.blind_to_accounts().or_else(unread).or_else(unseen),
         }
+    }
+}
+
+impl Listings {
+    fn add(&mut self, account: ServiceAccount<'_>, event: &Event<'_>) {
+        self.evidence.add(event);
+        self.reach
+            .add(Listing::of(account, event), &event.user_agent.read());
+        self.callers.add(event);
+        let named = event.object.map(|o| o.namespace.read()).unwrap_or_default();
+        let namespace = activity::namespace(&named);
+        let code = activity::code(event);
+        let request = format!("{} {namespace} {code}", event.verb);
+        self.requests.add(&request, event);
+        self.namespaces.add(namespace, event);
+        self.verbs.add(&event.verb.read(), event);
+        let reason = event.annotation("authorization.k8s.io/reason");
+        if let Some(reason) = reason.filter(|reason| !reason.is_empty() && event.succeeded()) {
+            self.reasons.add(&reason.read(), event);
+        }
+    }
+
+    fn count(&self, wanted: impl Fn(Listing) -> bool) -> u64 {
+        self.reach.count(wanted)
+    }
+
+    /// The bindings that the log names, the most frequent first.
+    fn grants(&self) -> Vec<(Grant, u64)> {
+        let ranked = self.reasons.ranked().into_iter();
+        ranked
+            .filter_map(|reason| Some((Grant::parse(&reason.value)?, reason.count)))
+            .collect()
+    }
+}
+
+impl Merge for Listings {
+    fn merge(&mut self, other: Self) {
+        self.evidence.merge(other.evidence);
+        self.reach.merge(other.reach);
+        self.callers.merge(other.callers);
+        self.requests.merge(other.requests);
+        self.namespaces.merge(other.namespaces);
+        self.verbs.merge(other.verbs);
+        self.reasons.merge(other.reasons);
+    }
+}
+
+impl Listing {
+    fn of(account: ServiceAccount<'_>, event: &Event<'_>) -> Self {
+        let object = event.object.unwrap_or_default();
+        let reach = if !object.name.is_empty() {
+            Reach::Single
+        } else if object.namespace.is_empty() {
+            Reach::ClusterWide
+        } else if object.namespace == account.namespace {
+            Reach::OwnNamespace
+        } else if object.namespace == "kube-system" {
+            Reach::KubeSystem
+        } else {
+            Reach::OtherNamespace
+        };
+        let outcome = match () {
+            () if event.refused() => Outcome::Denied,
+            () if event.succeeded() => Outcome::Allowed,
+            () => Outcome::Failed,
+        };
+        Self { reach, outcome }
+    }
+
+    const fn severity(self) -> Severity {
+        match (self.outcome, self.reach) {
+            (Outcome::Allowed, Reach::ClusterWide | Reach::KubeSystem) => Severity::High,
+            (Outcome::Allowed, Reach::OtherNamespace)
+            | (Outcome::Denied, Reach::ClusterWide | Reach::KubeSystem | Reach::OtherNamespace) => {
+                Severity::Medium
+            }
+            (Outcome::Allowed, Reach::Single)
+            | (Outcome::Failed, Reach::Single | Reach::OwnNamespace) => Severity::Info,
+            _ => Severity::Low,
+        }
+    }
+}
+
+impl Graded for Listing {
+    fn is_denial(self) -> bool {
+        self.outcome == Outcome::Denied
+    }
+}
+
+fn finding(account: ServiceAccount<'_>, seen: &Listings, context: &Context<'_>) -> Finding {
+    let subject = Subject::service_account(account.namespace, account.name);
+    let name = subject.to_string();
+    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &name, agent);
+    let judgement = seen.reach.judge(allow, Listing::severity);
+    Finding {
+        detector: ABOUT.id.to_owned(),
+        severity: judgement.severity,
+        count: seen.evidence.count(),
+        first_seen: seen.evidence.first_seen(),
+        last_seen: seen.evidence.last_seen(),
+        fingerprint: fingerprint(ABOUT.id, &subject, &[]),
+        summary: summary(&name, seen, &judgement),
+        attributes: attributes(seen, &judgement),
+        evidence: seen.evidence.show(context),
+        remediation: remediation(account, seen),
+        subject,
+    }
+}
+
+fn attributes(seen: &Listings, judgement: &Judgement) -> Attributes {
+    let mut attributes = Attributes::new();
+    let mut put = |name: &str, value: Attribute| attributes.insert(name.to_owned(), value);
+    put("requests", seen.requests.attribute(SHOWN));
+    put("namespaces", seen.namespaces.attribute(SHOWN));
+    put("lists", seen.verbs.count_of("list").into());
+    put("watches", seen.verbs.count_of("watch").into());
+    put(
+        "single_reads",
+        seen.count(|l| l.reach == Reach::Single).into(),
+    );
+    for (name, outcome) in [
+        ("allowed", Outcome::Allowed),
+        ("denied", Outcome::Denied),
+        ("failed", Outcome::Failed),
+    ] {
+        put(name, seen.count(|l| l.outcome == outcome).into());
+    }
+    for (name, reach) in [
+        ("cluster_wide", Reach::ClusterWide),
+        ("kube_system", Reach::KubeSystem),
+        ("other_namespaces", Reach::OtherNamespace),
+        ("own_namespace", Reach::OwnNamespace),
+    ] {
+        let allowed = Listing {
+            reach,
+            outcome: Outcome::Allowed,
+        };
+        put(name, seen.count(|l| l == allowed).into());
+    }
+    let grants = seen.grants().into_iter().take(SHOWN);
+    put(
+        "allowed_by",
+        Attribute::List(grants.map(grant_attribute).collect()),
+    );
+    seen.callers.write(&mut attributes);
+    judgement.write(&mut attributes);
+    attributes
+}
+
+fn grant_attribute((grant, requests): (Grant, u64)) -> Attribute {
+    let fields: [(&str, Attribute); 8] = [
+        ("binding_kind", grant.binding_kind.into()),
+        ("binding", grant.binding.into()),
+        ("namespace", grant.namespace.into()),
+        ("role_kind", grant.role_kind.into()),
+        ("role", grant.role.into()),
+        ("subject_kind", grant.subject_kind.into()),
+        ("subject", grant.subject.into()),
+        ("requests", requests.into()),
+    ];
+    Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+fn summary(name: &str, seen: &Listings, judgement: &Judgement) -> String {
+    let allowed = |reach| seen.count(|l| l.reach == reach && l.outcome == Outcome::Allowed);
+    let what = [
+        (Reach::ClusterWide, "lists secrets of all namespaces"),
+        (Reach::KubeSystem, "lists secrets of kube-system"),
+        (Reach::OtherNamespace, "lists secrets of other namespaces"),
+        (Reach::OwnNamespace, "lists secrets of its own namespace"),
+        (Reach::Single, "reads single secrets by list or watch"),
+    ];
+    let what = what.into_iter().find(|&(reach, _)| allowed(reach) > 0);
+    let denied = seen.count(|l| l.outcome == Outcome::Denied);
+    let what = match (what, denied) {
+        (Some((reach, what)), 0) => format!("{what} ({})", allowed(reach)),
+        (Some((reach, what)), _) => {
+            format!("{what} ({}) and was refused {denied} times", allowed(reach))
+        }
+        (None, 0) => "tried to list secrets without success".to_owned(),
+        (None, _) => format!("tried to list secrets and was refused {denied} times"),
+    };
+    let advice = match (judgement.severity, denied) {
+        (Severity::Info, _) => "nothing to do",
+        (Severity::Low, _) => "check that it needs them all",
+        (_, denied) if denied > 0 => "find out who is asking, and narrow what it may read",
+        _ => "narrow its role to the secrets that it needs",
+    };
+    format!("{name} {what}; {advice}")
+}
+
+fn remediation(account: ServiceAccount<'_>, seen: &Listings) -> Remediation {
+    let user = quote(&account.user_name());
+    let namespace = quote(account.namespace);
+    let mut steps = Vec::new();
+    for (grant, _) in seen.grants().into_iter().take(3) {
+        let binding = match &grant.namespace {
+            Some(within) => format!(
+                "rolebinding {} --namespace {}",
+                quote(&grant.binding),
+                quote(within)
+            ),
+            None => format!("clusterrolebinding {}", quote(&grant.binding)),
+        };
+        steps.push(Step {
+            text: format!(
+                "look at the {} that let it through, and at its {}: it speaks for {}",
+                grant.binding_kind, grant.role_kind, grant.subject_kind
+            ),
+            command: Some(format!("kubectl get {binding} --output yaml")),
+        });
+        let role = match (&grant.namespace, grant.role_kind.as_str()) {
+            (Some(within), "Role") => {
+                format!("role {} --namespace {}", quote(&grant.role), quote(within))
+            }
+            _ => format!("clusterrole {}", quote(&grant.role)),
+        };
+        steps.push(Step {
+            text:
+                "take list and watch of secrets out of the role, or give the account a narrower one"
+                    .to_owned(),
+            command: Some(format!("kubectl edit {role}")),
+        });
+    }
+    steps.push(Step {
+        text: "check whether it may still list secrets everywhere".to_owned(),
+        command: Some(format!(
+            "kubectl auth can-i list secrets --all-namespaces --as={user}"
+        )),
+    });
+    steps.push(Step {
+        text: "and in its own namespace".to_owned(),
+        command: Some(format!(
+            "kubectl auth can-i list secrets --namespace {namespace} --as={user}"
+        )),
+    });
+    Remediation {
+        summary:
+            "narrow the role that lets it list secrets; rotate them if the caller is not known"
+                .to_owned(),
+        steps,
     }
 }

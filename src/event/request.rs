@@ -1,6 +1,6 @@
 //! Which of a request's up to three events stands for it.
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{Event, Stage};
 
@@ -25,7 +25,7 @@ pub enum Standing {
     Closes,
 }
 
-impl<'a> Event<'a> {
+impl Event<'_> {
     /// What this event means for the count of requests.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -66,28 +66,29 @@ impl<'a> Event<'a> {
     /// The request that this event is a stage of.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key(self.hash(&[]))
+        let received = self
+            .received
+            .map_or(i64::MIN, |time| time.micros())
+            .cast_unsigned();
+        [self.audit_id, self.verb, self.request_uri]
+            .iter()
+            .fold(Key(received), |Key(seed), text| {
+                Key(xxh3_64_with_seed(text.read().as_bytes(), seed))
+            })
     }
 
-    /// This very event, whichever file it stands in: the key and the stage.
+    /// This very event, whichever file it stands in: the request and the stage.
+    ///
+    /// The upper half comes from the audit ID alone ([`Event::identity_prefix`]).
     #[must_use]
     pub fn identity(&self) -> u64 {
-        self.hash(self.stage.as_str().as_bytes())
+        let stage = xxh3_64_with_seed(self.stage.as_str().as_bytes(), self.key().0);
+        self.identity_prefix() | stage >> 32
     }
 
-    fn hash(&self, more: &[u8]) -> u64 {
-        let mut hasher = Xxh3::new();
-        for text in [self.audit_id, self.verb, self.request_uri] {
-            hasher.update(text.read().as_bytes());
-            hasher.update(&[0xff]);
-        }
-        hasher.update(
-            &self
-                .received
-                .map_or(i64::MIN, |time| time.micros())
-                .to_le_bytes(),
-        );
-        hasher.update(more);
-        hasher.digest()
+    /// The upper half of [`Event::identity`]: cheap enough to sample events by.
+    #[must_use]
+    pub fn identity_prefix(&self) -> u64 {
+        xxh3_64(self.audit_id.read().as_bytes()) & !0xffff_ffff
     }
 }

@@ -29,6 +29,11 @@ impl<'a> Text<'a> {
         Self { raw, escaped }
     }
 
+    /// The inside of the JSON string literal, as it stands in the line.
+    pub(super) const fn literal(self) -> &'a str {
+        self.raw
+    }
+
     /// What the string means. Borrowed unless it has escapes.
     #[must_use]
     pub fn read(self) -> Cow<'a, str> {

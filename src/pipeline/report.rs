@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use crate::source::Trouble;
+
 use crate::finding::{Finding, Timestamp};
 
 /// What a run comes to. The same for any number of threads, chunk size, file order and compression.
@@ -80,17 +82,6 @@ pub struct BadLineShown {
     pub line: u64,
     /// What is wrong.
     pub why: String,
-}
-
-/// A file that could not be read, or not to its end.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-pub struct Trouble {
-    /// The file.
-    pub file: String,
-    /// What happened, and what was done about it.
-    pub why: String,
-    /// Whether nothing at all could be read of it.
-    pub unreadable: bool,
 }
 
 /// Lines delivered twice.

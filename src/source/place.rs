@@ -34,6 +34,9 @@ pub struct Place {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
     sources: BTreeMap<u64, Lines>,
+    /// With `--dedup`: events that stand twice, by identity, and the first place of those that were
+    /// passed over.
+    twins: BTreeMap<u64, Origin>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,23 @@ impl Places {
             .or_default()
             .chunks
             .insert(chunk, lines);
+    }
+
+    /// Notes that the event `identity` also stands at `origin`, where it was passed over.
+    pub fn add_twin(&mut self, identity: u64, origin: Origin) {
+        let first = self.twins.entry(identity).or_insert(origin);
+        *first = origin.min(*first);
+    }
+
+    /// The file and the line number of the event `identity`, which was read at `origin`: its first
+    /// place, whichever of its copies was read first.
+    #[must_use]
+    pub fn resolve_event(&self, identity: u64, origin: Origin) -> Place {
+        self.resolve(
+            self.twins
+                .get(&identity)
+                .map_or(origin, |twin| origin.min(*twin)),
+        )
     }
 
     /// The file and the line number of `origin`.
@@ -88,6 +108,9 @@ impl AddAssign for Places {
                 ours.name = theirs.name;
             }
             ours.chunks.extend(theirs.chunks);
+        }
+        for (identity, origin) in other.twins {
+            self.add_twin(identity, origin);
         }
     }
 }

@@ -1,0 +1,16 @@
+# What CI runs.
+ready:
+    scripts/test
+
+# Accept what is generated (docs, snapshots).
+bless:
+    BLESS=1 INSTA_UPDATE=always cargo test --quiet
+
+# Speed of the parsers, in bytes per second, and against jq on the same question.
+bench:
+    cargo bench
+    scripts/compare-jq
+
+# Fuzz the parser for a minute (needs cargo-fuzz and a nightly toolchain).
+fuzz target="line":
+    cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time=60

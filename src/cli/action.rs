@@ -1,0 +1,219 @@
+//! From what was typed to what is needed, once.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Parser, error::ErrorKind};
+use clap_complete::Shell;
+
+use crate::{
+    config::{self, AccountsConfig, Config, ConfigFile, Judgement, Output, selection, window},
+    finding::Severity,
+    output::{Destination, Look},
+    pipeline::{Options, Order, Selection, Window},
+    source::Limits,
+};
+
+use super::{
+    Cli, Command, Surroundings,
+    arguments::{AccountsArgs, InputArgs, MergeArgs, OutputArgs, ReportArgs, ScanArgs},
+};
+
+/// What is to be done, with everything that it takes.
+#[derive(Debug)]
+pub enum Action {
+    /// `satrail scan`
+    Scan(Box<Config>),
+    /// `satrail merge`
+    Merge(Box<Config>),
+    /// `satrail accounts`
+    Accounts(Box<AccountsConfig>),
+    /// `satrail detectors`
+    Detectors(Output),
+    /// `satrail explain`
+    Explain(String, Look),
+    /// `satrail completions`
+    Completions(Shell),
+    /// `satrail man`
+    Man(Option<String>),
+}
+
+/// Why there is nothing to do.
+#[derive(Debug)]
+pub enum Refusal {
+    /// clap's: help, the version or a usage error, with its own words and colours.
+    Clap(clap::Error),
+    /// Ours.
+    Usage(config::Error),
+}
+
+impl From<config::Error> for Refusal {
+    fn from(error: config::Error) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl Refusal {
+    /// Whether this is an error at all: `--help` and `--version` are not.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        match self {
+            Self::Clap(error) => !matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ),
+            Self::Usage(_) => true,
+        }
+    }
+}
+
+impl Action {
+    /// Understands the command line.
+    pub fn from_arguments(
+        arguments: impl IntoIterator<Item = OsString>,
+        around: &Surroundings,
+    ) -> Result<Self, Refusal> {
+        let cli = Cli::try_parse_from(arguments).map_err(Refusal::Clap)?;
+        let action = match cli.command {
+            Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
+            Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
+            Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Detectors(args) => Self::Detectors(output(args.output, around)),
+            Command::Explain { id } => Self::Explain(id, around.stdout),
+            Command::Completions { shell } => Self::Completions(shell),
+            Command::Man { subcommand } => Self::Man(subcommand),
+        };
+        Ok(action)
+    }
+}
+
+fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> {
+    let strict = args.input.strict;
+    let progress = progress(&args.input, around);
+    let options = input(args.input, "scan", around)?;
+    report(
+        options,
+        args.report,
+        strict,
+        progress,
+        output(args.output, around),
+    )
+}
+
+fn merge(args: MergeArgs, around: &Surroundings) -> Result<Config, config::Error> {
+    let options = Options {
+        paths: args.states,
+        ..defaults(around)
+    };
+    report(
+        options,
+        args.report,
+        args.strict,
+        false,
+        output(args.output, around),
+    )
+}
+
+fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig, config::Error> {
+    Ok(AccountsConfig {
+        strict: args.input.strict,
+        progress: progress(&args.input, around),
+        options: input(args.input, "accounts", around)?,
+        output: output(args.output, around),
+        order: Order {
+            key: args.sort,
+            reverse: args.reverse,
+            limit: args.limit,
+        },
+    })
+}
+
+fn defaults(around: &Surroundings) -> Options {
+    Options {
+        paths: Vec::new(),
+        threads: 0,
+        limits: Limits {
+            max_line_bytes: config::MAX_LINE_BYTES,
+            ..Limits::default()
+        },
+        window: Window::default(),
+        dedup: false,
+        settings: crate::detect::Settings::default(),
+        selection: Selection::default(),
+        min_severity: Severity::Info,
+        exceptions: Vec::new(),
+        today: around.today,
+    }
+}
+
+fn input(args: InputArgs, command: &str, around: &Surroundings) -> Result<Options, config::Error> {
+    let mut paths = args.paths;
+    if paths.is_empty() {
+        if around.stdin_is_terminal {
+            let hint = format!(
+                "name files or directories, such as 'satrail {command} /var/log/kubernetes/audit', \
+                 or pipe a log into it"
+            );
+            return Err(config::Error::new("there is nothing to read").hint(hint));
+        }
+        paths.push(PathBuf::from("-"));
+    }
+    Ok(Options {
+        paths,
+        threads: args.threads.map_or(0, Into::into),
+        limits: Limits {
+            max_line_bytes: args.max_line_bytes,
+            ..Limits::default()
+        },
+        window: window(args.since, args.until)?,
+        dedup: args.dedup,
+        ..defaults(around)
+    })
+}
+
+fn report(
+    options: Options,
+    args: ReportArgs,
+    strict: bool,
+    progress: bool,
+    output: Output,
+) -> Result<Config, config::Error> {
+    let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
+    let ConfigFile {
+        settings,
+        exceptions,
+    } = file.unwrap_or_default();
+    let partial_state = args.partial_state.map(Destination::named);
+    if partial_state.as_ref() == Some(&output.destination) {
+        return Err(config::Error::new(
+            "the report and the partial state cannot go to the same place",
+        )
+        .hint("give one of them its own file with --output or --partial-state"));
+    }
+    Ok(Config {
+        options: Options {
+            settings,
+            exceptions,
+            selection: selection(args.select, args.ignore)?,
+            min_severity: args.min_severity,
+            ..options
+        },
+        output,
+        judgement: Judgement {
+            fail_on: args.fail_on,
+            strict,
+        },
+        progress,
+        partial_state,
+    })
+}
+
+fn output(args: OutputArgs, around: &Surroundings) -> Output {
+    Output::new(args.format, args.output, around.stdout)
+}
+
+const fn progress(args: &InputArgs, around: &Surroundings) -> bool {
+    around.stderr_is_terminal && !args.no_progress
+}
+
+#[cfg(test)]
+mod tests;

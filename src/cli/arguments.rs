@@ -1,0 +1,212 @@
+//! The arguments of the subcommands, with their help.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use crate::{
+    config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size},
+    finding::Severity,
+    output::Format,
+    pipeline::{Bound, SortKey},
+};
+
+pub(super) const SCAN_EXAMPLES: &str = "\
+Examples:
+  satrail scan /var/log/kubernetes/audit    a directory, .gz and .zst included
+  satrail scan 'audit-2026-01-*.log.gz'     a glob
+  kubectl logs POD | satrail scan           a pipe
+  satrail scan --since 24h --min-severity medium DIR
+  satrail scan --fail-on critical --format json -o report.json DIR
+
+  On many machines, then in one place:
+  satrail scan --partial-state node1.state DIR
+  satrail merge *.state
+
+Exit codes:
+  0  nothing reported is at or above --fail-on
+  1  a finding is
+  2  usage error, unreadable input, failed output; with --strict bad lines
+Reported is what --select, --ignore, --min-severity and exceptions leave.
+
+satrail.toml:
+  [[exceptions]]                    # looked at and accepted: leaves the report until a day
+  detector = \"legacy-token\"         # or \"*\"
+  account = \"ci/*\"                  # namespace/name
+  severity-at-most = \"medium\"       # optional: worse ones are still reported
+  reason = \"OPS-123: moves to projected tokens\"
+  expires = 2027-01-31              # its last day
+
+  [[allow]]                         # does by design what others should not: lowers severity
+  detector = \"secret-listing\"
+  account = \"monitoring/prometheus\"
+  user-agents = [\"Prometheus/*\"]    # optional
+  reason = \"service discovery\"";
+
+pub(super) const MERGE_EXAMPLES: &str = "\
+Example:
+  satrail scan --partial-state node1.state DIR         on each node
+  satrail merge node1.state node2.state node3.state    in one place
+
+--since, --until and --dedup are decided when the states are made.";
+
+pub(super) const ACCOUNTS_EXAMPLES: &str = "\
+Examples:
+  satrail accounts --sort peak --limit 10 /var/log/kubernetes/audit
+  satrail accounts --format json DIR |
+    jq '.accounts[] | select(.secrets.distinct > 0)'";
+
+pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  satrail completions bash > /etc/bash_completion.d/satrail
+  satrail completions zsh > ~/.zfunc/_satrail
+  satrail completions fish > ~/.config/fish/completions/satrail.fish";
+
+#[derive(Debug, Args)]
+pub(super) struct ScanArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// Files written by --partial-state
+    #[arg(value_name = "STATE", required = true)]
+    pub(super) states: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// Make bad lines and files cut short an error (exit code 2)
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AccountsArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Sort by this: counts and times with the largest first, `first` and `name` upwards
+    #[arg(long, value_name = "KEY", default_value = "requests", value_parser = sort_key())]
+    pub(super) sort: SortKey,
+    /// Sort the other way round
+    #[arg(long)]
+    pub(super) reverse: bool,
+    /// Show no more than N accounts
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DetectorsArgs {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// What is read, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArgs {
+    /// Files, directories (recursive) or globs; `-` or nothing: standard input
+    #[arg(value_name = "PATH", help_heading = None)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Count events from then on: RFC 3339, or a span such as 24h before the newest event
+    #[arg(long, value_name = "T", value_parser = parse_bound)]
+    pub(super) since: Option<Bound>,
+    /// Count events before then: RFC 3339, or a span such as 90m before the newest event
+    #[arg(long, value_name = "T", value_parser = parse_bound)]
+    pub(super) until: Option<Bound>,
+    /// Count a line that was delivered twice (rotated and live copy, shipper that retries) only once
+    #[arg(long)]
+    pub(super) dedup: bool,
+    /// Make bad lines and files cut short an error (exit code 2)
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Skip longer lines; they are counted and named
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
+    pub(super) max_line_bytes: u64,
+    /// Use N threads [default: one per core]; the result is the same for any N
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Show no progress bar; without a terminal there is none anyway
+    #[arg(long)]
+    pub(super) no_progress: bool,
+}
+
+/// What is reported, and what the exit code says of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Findings")]
+pub(super) struct ReportArgs {
+    /// Exit with 1 if a reported finding is at least this severe
+    #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = fail_on())]
+    pub(super) fail_on: FailOn,
+    /// Report nothing milder
+    #[arg(long, value_name = "SEVERITY", default_value = "info", value_parser = severity())]
+    pub(super) min_severity: Severity,
+    /// Run only these detectors (see `satrail detectors`)
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    pub(super) select: Vec<String>,
+    /// Do not run these detectors
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    pub(super) ignore: Vec<String>,
+    /// Read thresholds, allow-list and exceptions from this file; none is read without
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Also write the mergeable state for `satrail merge`
+    #[arg(long, value_name = "FILE")]
+    pub(super) partial_state: Option<PathBuf>,
+}
+
+/// Where the result goes, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Write this format [default: by the extension of --output (.json, .jsonl), else table]
+    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    pub(super) format: Option<Format>,
+    /// Write to FILE instead of standard output: it appears whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// One of several names, each with its value.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |text| {
+        let found = all.iter().find(|(name, _)| *name == text);
+        found.map(|&(_, value)| value).ok_or("no such value")
+    })
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    one_of(Format::ALL)
+}
+
+fn sort_key() -> impl TypedValueParser<Value = SortKey> {
+    one_of(SortKey::ALL)
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    one_of(Severity::ALL.map(|severity| (severity.as_str(), severity)))
+}
+
+fn fail_on() -> impl TypedValueParser<Value = FailOn> {
+    let [info, low, medium, high, critical] =
+        Severity::ALL.map(|severity| (severity.as_str(), FailOn::At(severity)));
+    one_of([info, low, medium, high, critical, ("never", FailOn::Never)])
+}
+
+const _: () = assert!(
+    MAX_LINE_BYTES == 64 << 20,
+    "the default of --max-line-bytes says so"
+);

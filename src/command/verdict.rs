@@ -1,0 +1,160 @@
+//! What a run comes to as an exit code, and why.
+
+use std::process::ExitCode;
+
+use crate::{
+    config::{FailOn, Judgement},
+    output::thousands,
+    pipeline::Report,
+};
+
+/// The exit codes; the larger one wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Nothing that is reported is at or above `--fail-on`.
+    Clean = 0,
+    /// A finding is.
+    Findings = 1,
+    /// A usage error, an input that could not be read, an output that could not be written; with
+    /// `--strict` also a bad line or a file that was cut short.
+    Failure = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The exit code and what there is to say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The exit code.
+    pub exit: Exit,
+    /// Why it is a failure, one line each; strings from outside are in them.
+    pub complaints: Vec<String>,
+}
+
+impl Verdict {
+    /// All is well.
+    #[must_use]
+    pub const fn clean() -> Self {
+        Self {
+            exit: Exit::Clean,
+            complaints: Vec::new(),
+        }
+    }
+
+    /// Judges what is reported: after exceptions, `--select`, `--ignore` and `--min-severity`.
+    #[must_use]
+    pub fn of(report: &Report, judgement: Judgement) -> Self {
+        let complaints = complaints(report, judgement.strict);
+        let found = match judgement.fail_on {
+            FailOn::Never => false,
+            FailOn::At(severity) => report.findings.iter().any(|f| f.severity >= severity),
+        };
+        let exit = match (complaints.is_empty(), found) {
+            (false, _) => Exit::Failure,
+            (true, true) => Exit::Findings,
+            (true, false) => Exit::Clean,
+        };
+        Self { exit, complaints }
+    }
+}
+
+fn complaints(report: &Report, strict: bool) -> Vec<String> {
+    let troubles = report.coverage.troubles.iter();
+    let mut complaints: Vec<_> = troubles
+        .filter(|trouble| trouble.unreadable || strict)
+        .map(|trouble| format!("{}: {}", trouble.file, trouble.why))
+        .collect();
+    if strict && report.input.bad_lines > 0 {
+        let shown = report.coverage.bad_lines.iter();
+        complaints.extend(shown.map(|bad| format!("{}:{}: {}", bad.file, bad.line, bad.why)));
+        let total = thousands(report.input.bad_lines);
+        complaints.push(format!("bad lines: {total} (an error because of --strict)"));
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        finding::{Attributes, Finding, Remediation, Severity, Subject},
+        pipeline::{Coverage, Exceptions, Input, Trouble},
+    };
+
+    use super::*;
+
+    fn report(severity: Option<Severity>, unreadable: Option<bool>, bad_lines: u64) -> Report {
+        let finding = |severity| Finding {
+            detector: "secret-listing".to_owned(),
+            severity,
+            subject: Subject::service_account("shop", "web"),
+            count: 1,
+            first_seen: None,
+            last_seen: None,
+            fingerprint: String::new(),
+            summary: String::new(),
+            attributes: Attributes::new(),
+            evidence: Vec::new(),
+            remediation: Remediation {
+                summary: String::new(),
+                steps: Vec::new(),
+            },
+        };
+        let trouble = |unreadable| Trouble {
+            file: "audit.log".to_owned(),
+            why: "permission denied".to_owned(),
+            unreadable,
+        };
+        Report {
+            input: Input {
+                bad_lines,
+                ..Input::default()
+            },
+            findings: severity.map(finding).into_iter().collect(),
+            exceptions: Exceptions::default(),
+            coverage: Coverage {
+                troubles: unreadable.map(trouble).into_iter().collect(),
+                ..Coverage::default()
+            },
+        }
+    }
+
+    #[test]
+    fn one_table_of_exit_codes() {
+        use Severity::{Critical, High, Medium};
+        let at = FailOn::At;
+        for (severity, unreadable, bad_lines, fail_on, strict, exit) in [
+            (None, None, 0, at(High), false, Exit::Clean),
+            (Some(Medium), None, 0, at(High), false, Exit::Clean),
+            (Some(High), None, 0, at(High), false, Exit::Findings),
+            (Some(Critical), None, 0, at(High), false, Exit::Findings),
+            (Some(Critical), None, 0, FailOn::Never, false, Exit::Clean),
+            (None, None, 3, at(High), false, Exit::Clean),
+            (None, None, 3, at(High), true, Exit::Failure),
+            (None, Some(false), 0, at(High), false, Exit::Clean),
+            (None, Some(false), 0, at(High), true, Exit::Failure),
+            (None, Some(true), 0, at(High), false, Exit::Failure),
+            (Some(High), Some(true), 0, at(High), false, Exit::Failure),
+            (
+                Some(High),
+                Some(true),
+                0,
+                FailOn::Never,
+                false,
+                Exit::Failure,
+            ),
+        ] {
+            let judgement = Judgement { fail_on, strict };
+            let verdict = Verdict::of(&report(severity, unreadable, bad_lines), judgement);
+            assert_eq!(
+                verdict.exit, exit,
+                "{severity:?} {unreadable:?} {bad_lines} {judgement:?}"
+            );
+            assert_eq!(verdict.complaints.is_empty(), exit != Exit::Failure);
+        }
+    }
+}

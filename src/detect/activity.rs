@@ -1,0 +1,99 @@
+//! What an account did, from where and when: what findings about a whole account have in common.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::Event,
+    finding::{Attribute, Attributes},
+};
+
+use super::{
+    EvidenceSet, Merge, Tally,
+    caller::{Callers, SHOWN},
+    deed::{self, Deed},
+    judge::ByAgent,
+};
+
+/// What an account did, from where and when.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Activity {
+    pub(super) evidence: EvidenceSet,
+    pub(super) deeds: ByAgent<Deed>,
+    pub(super) callers: Callers,
+    requests: Tally,
+    codes: Tally,
+    namespaces: Tally,
+}
+
+impl Activity {
+    /// Takes note of one request.
+    pub(super) fn add(&mut self, event: &Event<'_>) {
+        self.evidence.add(event);
+        self.deeds.add(Deed::of(event), &event.user_agent.read());
+        self.callers.add(event);
+        self.requests.add(&deed::describe(event), event);
+        self.codes.add(&code(event), event);
+        if let Some(object) = event.object {
+            self.namespaces
+                .add(namespace(&object.namespace.read()), event);
+        }
+    }
+
+    /// `did`, `requests`, `codes`, `namespaces` and what [`Callers`] has.
+    pub(super) fn write(&self, attributes: &mut Attributes) {
+        let did = self.deeds.total().iter();
+        let did: Attributes = did
+            .map(|(deed, &n)| (deed.as_str().to_owned(), n.into()))
+            .collect();
+        attributes.insert("did".to_owned(), Attribute::Map(did));
+        attributes.insert("requests".to_owned(), self.requests.attribute(SHOWN));
+        attributes.insert("codes".to_owned(), self.codes.attribute(SHOWN));
+        attributes.insert("namespaces".to_owned(), self.namespaces.attribute(SHOWN));
+        self.callers.write(attributes);
+    }
+
+    /// The gravest things it did, in words.
+    pub(super) fn in_words(&self) -> String {
+        let mut parts = Vec::new();
+        for (deed, n) in self.deeds.total().iter().rev() {
+            let what = match deed {
+                Deed::WroteRbac => "wrote RBAC objects",
+                Deed::Minted => "requested tokens",
+                Deed::Entered => "went into pods",
+                Deed::ReadSecrets => "read secrets",
+                Deed::Changed => "changed objects",
+                Deed::Attempted => "tried to change objects",
+                Deed::Read => "read objects",
+                Deed::Failed => "failed",
+                Deed::Refused => "was refused",
+                Deed::Discovered => "asked for discovery",
+            };
+            parts.push(format!("{what} ({n})"));
+        }
+        parts.truncate(3);
+        parts.join(", ")
+    }
+}
+
+impl Merge for Activity {
+    fn merge(&mut self, other: Self) {
+        self.evidence.merge(other.evidence);
+        self.deeds.merge(other.deeds);
+        self.callers.merge(other.callers);
+        self.requests.merge(other.requests);
+        self.codes.merge(other.codes);
+        self.namespaces.merge(other.namespaces);
+    }
+}
+
+/// The HTTP status, or `none` for a request that was never answered.
+pub(super) fn code(event: &Event<'_>) -> String {
+    event
+        .code
+        .map_or_else(|| "none".to_owned(), |code| code.to_string())
+}
+
+/// `*` for requests that name no namespace.
+pub(super) fn namespace(name: &str) -> &str {
+    if name.is_empty() { "*" } else { name }
+}

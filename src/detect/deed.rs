@@ -1,0 +1,191 @@
+//! What a request did, as far as severity is concerned.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Text};
+
+use super::{judge::Graded, keyed};
+
+/// What a request did, the gravest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) enum Deed {
+    /// Asked what every authenticated user may ask: discovery, version, health, its own rights.
+    Discovered,
+    /// Was refused: 401 or 403.
+    Refused,
+    /// Came to nothing: a read that failed, or anything that was throttled before authorization.
+    Failed,
+    /// Read something, or asked for a review of others' rights or tokens.
+    Read,
+    /// Was authorized to change something and did not: a failed write, or a dry run.
+    Attempted,
+    /// Changed something.
+    Changed,
+    /// Read secrets.
+    ReadSecrets,
+    /// Went into a pod: exec, attach, port-forward, an ephemeral container.
+    Entered,
+    /// Made a token (TokenRequest).
+    Minted,
+    /// Changed roles or bindings.
+    WroteRbac,
+}
+
+impl Deed {
+    /// What `event` did.
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        if event.refused() {
+            return Self::Refused;
+        }
+        let Some(object) = event.object else {
+            return match is_discovery(event) {
+                true => Self::Discovered,
+                false if event.succeeded() => Self::Read,
+                false => Self::Failed,
+            };
+        };
+        let reviews = [
+            "selfsubjectaccessreviews",
+            "selfsubjectrulesreviews",
+            "selfsubjectreviews",
+        ];
+        if reviews.iter().any(|review| object.resource == *review) {
+            return Self::Discovered;
+        }
+        // Throttled before authorization (FACTS 1.3): says nothing about what the account may do.
+        if event.code == Some(429) {
+            return Self::Failed;
+        }
+        let reviews = [
+            "tokenreviews",
+            "subjectaccessreviews",
+            "localsubjectaccessreviews",
+        ];
+        let review = reviews.iter().any(|review| object.resource == *review);
+        let enters = enters_pod(event);
+        if !enters && (review || !is_write(event)) {
+            return match event.succeeded() {
+                true if event.is_core("secrets") => Self::ReadSecrets,
+                true => Self::Read,
+                false => Self::Failed,
+            };
+        }
+        if !event.succeeded() || is_dry_run(event) {
+            return Self::Attempted;
+        }
+        let mints = object.resource == "serviceaccounts" && object.subresource == "token";
+        match () {
+            () if enters => Self::Entered,
+            () if mints => Self::Minted,
+            () if object.group == "rbac.authorization.k8s.io" => Self::WroteRbac,
+            () => Self::Changed,
+        }
+    }
+
+    /// The name used in the attribute `did`.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discovered => "discovery",
+            Self::Refused => "denied",
+            Self::Failed => "failed",
+            Self::Read => "read",
+            Self::Attempted => "attempted-change",
+            Self::Changed => "change",
+            Self::ReadSecrets => "secrets-read",
+            Self::Entered => "pod-entered",
+            Self::Minted => "token-minted",
+            Self::WroteRbac => "rbac-written",
+        }
+    }
+}
+
+impl Graded for Deed {
+    fn is_denial(self) -> bool {
+        self == Self::Refused
+    }
+}
+
+/// `verb resource.group/subresource`, or `verb /path` for other URLs: the words for one kind of request.
+pub(super) fn describe(event: &Event<'_>) -> String {
+    let verb = event.verb.read();
+    let Some(object) = event.object else {
+        let uri = event.request_uri.read();
+        return format!("{verb} /{}", first_segment(&uri));
+    };
+    let mut text = format!("{verb} {}", object.resource);
+    for (mark, part) in [('.', object.group), ('/', object.subresource)] {
+        if !part.is_empty() {
+            text.push(mark);
+            text.push_str(&part.read());
+        }
+    }
+    text
+}
+
+/// A hash that tells apart what [`describe`] and the HTTP status tell apart, without building the words.
+pub(super) fn describe_hash(event: &Event<'_>) -> u64 {
+    let number = event.code.map_or(0, |code| u64::from(code) + 1);
+    let verb = event.verb.read();
+    let Some(object) = event.object else {
+        let uri = event.request_uri.read();
+        return keyed::hash(number, &[&verb, "/", first_segment(&uri)]);
+    };
+    let [resource, group, subresource] =
+        [object.resource, object.group, object.subresource].map(Text::read);
+    keyed::hash(number, &[&verb, &resource, &group, &subresource])
+}
+
+/// `a` of `/a/b?c`.
+fn first_segment(uri: &str) -> &str {
+    let path = uri.split('?').next().unwrap_or("");
+    path.split('/').nth(1).unwrap_or("")
+}
+
+/// Whether the query of `event`'s URI has the parameter `name` with a value that `wanted` accepts.
+pub(super) fn has_parameter(event: &Event<'_>, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
+    let uri = event.request_uri.read();
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        key == name && wanted(value)
+    })
+}
+
+/// What the roles system:discovery and system:public-info-viewer give to everybody (kubernetes
+/// `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go`), and the paths below them.
+fn is_discovery(event: &Event<'_>) -> bool {
+    let uri = event.request_uri.read();
+    let open = [
+        "api",
+        "apis",
+        "openapi",
+        "version",
+        "healthz",
+        "livez",
+        "readyz",
+        "openid",
+        ".well-known",
+        "",
+    ];
+    open.contains(&first_segment(&uri))
+}
+
+fn is_write(event: &Event<'_>) -> bool {
+    ["create", "update", "patch", "delete", "deletecollection"]
+        .iter()
+        .any(|verb| event.verb == *verb)
+}
+
+/// exec, attach and port-forward are `create` or `get` (websockets): the subresource tells (FACTS 1.1).
+fn enters_pod(event: &Event<'_>) -> bool {
+    event.object.is_some_and(|object| {
+        let streams = ["exec", "attach", "portforward"];
+        object.resource == "pods"
+            && (streams.iter().any(|name| object.subresource == *name)
+                || object.subresource == "ephemeralcontainers" && is_write(event))
+    })
+}
+
+fn is_dry_run(event: &Event<'_>) -> bool {
+    has_parameter(event, "dryRun", |value| value == "All")
+}

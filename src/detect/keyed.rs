@@ -1,0 +1,110 @@
+//! Values by name, for as many names as memory allows, the same ones whatever the order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::Merge;
+
+/// How many names are kept.
+const KEPT: usize = 64;
+
+/// Values by name, for up to 64 names.
+///
+/// Beyond, the 64 names with the smallest hashes are kept. Their values are exact, since a name that is
+/// kept in the end was kept all along, and which names these are does not depend on the order of the
+/// input, nor on how it was split. What a dropped name would have counted is lost here, so totals are
+/// kept beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyed<V> {
+    kept: BTreeMap<u64, (String, V)>,
+}
+
+/// The hash that stands for a name made of `number` and `parts`.
+pub(super) fn hash(number: u64, parts: &[&str]) -> u64 {
+    parts.iter().fold(number, |seed, part| {
+        xxh3_64_with_seed(part.as_bytes(), seed)
+    })
+}
+
+impl<V: Merge> Keyed<V> {
+    /// The value that `hash` stands for, unless it is dropped; `name` is called if it is new.
+    pub fn slot(&mut self, hash: u64, name: impl FnOnce() -> String) -> Option<&mut V> {
+        let full = self.kept.len() >= KEPT;
+        if full && !self.kept.contains_key(&hash) {
+            if self
+                .kept
+                .last_key_value()
+                .is_some_and(|(&last, _)| hash > last)
+            {
+                return None;
+            }
+            self.kept.pop_last();
+        }
+        let new = || (name(), V::default());
+        Some(&mut self.kept.entry(hash).or_insert_with(new).1)
+    }
+
+    /// Adds what another part has counted.
+    pub fn merge(&mut self, other: Self) {
+        for (hash, (name, theirs)) in other.kept {
+            let ours = self
+                .kept
+                .entry(hash)
+                .or_insert_with(|| (name, V::default()));
+            ours.1.merge(theirs);
+        }
+        while self.kept.len() > KEPT {
+            self.kept.pop_last();
+        }
+    }
+}
+
+impl<V> Keyed<V> {
+    /// The names kept, by name, with their values.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(&str, &V)> {
+        let mut entries: Vec<_> = self.kept.values().map(|(k, v)| (k.as_str(), v)).collect();
+        entries.sort_by(|a, b| a.0.cmp(b.0));
+        entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::detect::Tally;
+
+    fn keyed(names: &[u16]) -> Keyed<Tally> {
+        let mut keyed = Keyed::<Tally>::default();
+        for name in names {
+            let name = format!("n{name}");
+            if let Some(slot) = keyed.slot(hash(0, &[&name]), || name.clone()) {
+                slot.add_at("x", None);
+            }
+        }
+        keyed
+    }
+
+    proptest! {
+        #[test]
+        fn does_not_depend_on_order_or_split(
+            mut names in prop::collection::vec(0_u16..200, 0..600), cut: prop::sample::Index,
+        ) {
+            let whole = keyed(&names);
+            let at = if names.is_empty() { 0 } else { cut.index(names.len()) };
+            let (mut left, right) = (keyed(&names[..at]), keyed(&names[at..]));
+            left.merge(right);
+            prop_assert_eq!(&left, &whole);
+            for (name, slot) in whole.sorted() {
+                let real = names.iter().filter(|n| format!("n{n}") == name).count();
+                prop_assert_eq!(slot.total(), real as u64);
+            }
+            names.reverse();
+            prop_assert_eq!(keyed(&names), whole);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A few requests out of every stretch of time, chosen by lot, the same ones whatever the order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{
+    event::Event,
+    finding::{Evidence, Timestamp},
+    source::Origin,
+};
+
+use super::{Context, Merge, activity, deed};
+
+/// The lengths of a stretch, in seconds, the finest first.
+const WIDTHS: [i64; 5] = [10, 60, 300, 3600, 86_400];
+
+/// How many stretches there may be before they become longer.
+const STRETCHES: usize = 64;
+
+/// How many requests are kept of one stretch.
+const KEPT: usize = 8;
+
+/// A few requests out of every stretch of time: those whose audit ID and time have the smallest hashes.
+///
+/// Says what most requests of a loop look like, however many different ones there are, and gives
+/// evidence from the middle of it. Requests without a time are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Samples {
+    width: u8,
+    stretches: BTreeMap<i64, Vec<Sample>>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Sample {
+    rank: u64,
+    pub(super) time: Timestamp,
+    identity: u64,
+    origin: Origin,
+    audit_id: String,
+    /// What was read or written, `resource namespace/name`; empty where no one object was named.
+    pub(super) object: String,
+    pub(super) kind: SampleKind,
+}
+
+/// What makes a loop what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum SampleKind {
+    /// A read of one object.
+    ReadsOne,
+    /// A list without limit and resourceVersion: all of it, from etcd's latest state.
+    ListsAll,
+    /// Anything else.
+    Other,
+}
+
+impl Samples {
+    /// Takes `event` if it is drawn.
+    pub(super) fn add(&mut self, event: &Event<'_>) {
+        let Some(time) = event.time() else { return };
+        let audit_id = event.audit_id.read();
+        // With the time, so that a client cannot choose audit IDs that are never drawn.
+        let rank = xxh3_64_with_seed(audit_id.as_bytes(), time.micros().cast_unsigned());
+        let stretch = self
+            .stretches
+            .entry(time.seconds().div_euclid(self.width()))
+            .or_default();
+        let order = (rank, time, event.origin);
+        if stretch.len() == KEPT
+            && stretch
+                .last()
+                .is_some_and(|s| order > (s.rank, s.time, s.origin))
+        {
+            return;
+        }
+        let (kind, object) = SampleKind::of(event);
+        let sample = Sample {
+            rank,
+            time,
+            identity: event.identity(),
+            origin: event.origin,
+            audit_id: audit_id.into_owned(),
+            object,
+            kind,
+        };
+        insert(stretch, sample);
+        self.shrink();
+    }
+
+    fn width(&self) -> i64 {
+        WIDTHS[usize::from(self.width).min(WIDTHS.len() - 1)]
+    }
+
+    fn shrink(&mut self) {
+        while self.stretches.len() > STRETCHES && usize::from(self.width) + 1 < WIDTHS.len() {
+            self.widen();
+        }
+    }
+
+    fn widen(&mut self) {
+        self.width += 1;
+        let width = self.width();
+        for sample in std::mem::take(&mut self.stretches).into_values().flatten() {
+            let stretch = sample.time.seconds().div_euclid(width);
+            insert(self.stretches.entry(stretch).or_default(), sample);
+        }
+    }
+
+    /// The requests drawn from `from` to `to`, by time.
+    pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Vec<&Sample> {
+        let all = self.stretches.values().flatten();
+        let mut inside: Vec<_> = all.filter(|s| (from..=to).contains(&s.time)).collect();
+        inside.sort_by_key(|s| (s.time, s.rank, s.origin));
+        inside
+    }
+}
+
+impl Merge for Samples {
+    fn merge(&mut self, mut other: Self) {
+        while self.width < other.width {
+            self.widen();
+        }
+        while other.width < self.width {
+            other.widen();
+        }
+        for (stretch, samples) in other.stretches {
+            let ours = self.stretches.entry(stretch).or_default();
+            for sample in samples {
+                insert(ours, sample);
+            }
+        }
+        self.shrink();
+    }
+}
+
+impl Sample {
+    /// The request as evidence.
+    pub(super) fn show(&self, context: &Context<'_>) -> Evidence {
+        let place = context.place(self.identity, self.origin);
+        Evidence {
+            time: Some(self.time),
+            audit_id: self.audit_id.clone(),
+            file: place.file,
+            line: place.line,
+        }
+    }
+}
+
+impl SampleKind {
+    fn of(event: &Event<'_>) -> (Self, String) {
+        let Some(object) = event.object else {
+            return (Self::Other, String::new());
+        };
+        if object.name.is_empty() {
+            let given = |name| deed::has_parameter(event, name, |value| !value.is_empty());
+            let all = event.verb == "list"
+                && !["resourceVersion", "limit", "continue"]
+                    .into_iter()
+                    .any(given);
+            return (
+                if all { Self::ListsAll } else { Self::Other },
+                String::new(),
+            );
+        }
+        let namespace = object.namespace.read();
+        let words = format!(
+            "{} {}/{}",
+            object.resource,
+            activity::namespace(&namespace),
+            object.name
+        );
+        let reads = event.verb == "get";
+        (if reads { Self::ReadsOne } else { Self::Other }, words)
+    }
+}
+
+fn insert(stretch: &mut Vec<Sample>, sample: Sample) {
+    let at = stretch.partition_point(|other| *other < sample);
+    stretch.insert(at, sample);
+    stretch.truncate(KEPT);
+}

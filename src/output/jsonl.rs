@@ -1,0 +1,57 @@
+//! JSON Lines, for whatever reads a stream: one finding per line, as in the JSON document.
+//!
+//! Each line says its `type`. First comes `input` (with the schema version and the tool), then every
+//! `finding`, then `exceptions`, and `coverage` last: a stream without it was cut short.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::{
+    finding::Finding,
+    pipeline::{Coverage, Exceptions, Input, Report},
+};
+
+use super::{SCHEMA_VERSION, TOOL, Tool, json_line};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    Input {
+        schema_version: &'static str,
+        tool: Tool,
+        input: &'a Input,
+    },
+    Finding(&'a Finding),
+    Exceptions {
+        exceptions: &'a Exceptions,
+    },
+    Coverage {
+        coverage: &'a Coverage,
+    },
+}
+
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    head(&report.input, out)?;
+    for finding in &report.findings {
+        json_line(&Line::Finding(finding), out)?;
+    }
+    let exceptions = &report.exceptions;
+    json_line(&Line::Exceptions { exceptions }, out)?;
+    tail(&report.coverage, out)
+}
+
+/// The first line, of any stream.
+pub(super) fn head(input: &Input, out: &mut dyn Write) -> io::Result<()> {
+    let line = Line::Input {
+        schema_version: SCHEMA_VERSION,
+        tool: TOOL,
+        input,
+    };
+    json_line(&line, out)
+}
+
+/// The last line, of any stream.
+pub(super) fn tail(coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
+    json_line(&Line::Coverage { coverage }, out)
+}

@@ -1,0 +1,357 @@
+//! A report with something in every part of it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    finding::{
+        Attribute, Attributes, Evidence, Finding, Remediation, Severity, Step, Subject,
+        SubjectKind, Timestamp, fingerprint,
+    },
+    pipeline::{
+        AccountRow, BadLineShown, Coverage, DetectorCoverage, Distinct, Duplicates, ExceptionUse,
+        Exceptions, Gap, Input, Report, Trouble,
+    },
+};
+
+const HOSTILE: &str = "curl/8\u{1b}[2K\r\nHIGH  kube-system/fake\u{202e}gpj";
+
+pub(super) fn report() -> Report {
+    Report {
+        input: input(),
+        findings: findings(),
+        exceptions: exceptions(),
+        coverage: coverage(),
+    }
+}
+
+/// Nothing found, nothing missing.
+pub(super) fn clean() -> Report {
+    Report {
+        input: Input {
+            bad_lines: 0,
+            ..input()
+        },
+        findings: Vec::new(),
+        exceptions: Exceptions::default(),
+        coverage: Coverage {
+            stages: counts(&[("ResponseComplete", 26_381), ("ResponseStarted", 156)]),
+            levels: counts(&[("Metadata", 26_537)]),
+            duplicates: Duplicates {
+                sampled: 1658,
+                ..Duplicates::default()
+            },
+            detectors: vec![
+                detector("default-serviceaccount", true, 884, None),
+                detector("secret-listing", true, 26_381, None),
+            ],
+            ..Coverage::default()
+        },
+    }
+}
+
+/// `text` wherever a string can come from outside.
+pub(super) fn poisoned(text: &str) -> Report {
+    let mut report = report();
+    report.findings.truncate(1);
+    for finding in &mut report.findings {
+        text.clone_into(&mut finding.subject.name);
+        finding.subject.namespace = Some(text.to_owned());
+        text.clone_into(&mut finding.summary);
+        text.clone_into(&mut finding.remediation.summary);
+        text.clone_into(&mut finding.evidence[0].file);
+    }
+    let coverage = &mut report.coverage;
+    coverage.stages = counts(&[(text, 1)]);
+    for bad in &mut coverage.bad_lines {
+        text.clone_into(&mut bad.file);
+        text.clone_into(&mut bad.why);
+    }
+    for trouble in &mut coverage.troubles {
+        text.clone_into(&mut trouble.file);
+        text.clone_into(&mut trouble.why);
+    }
+    for used in &mut report.exceptions.applied {
+        text.clone_into(&mut used.reason);
+        text.clone_into(&mut used.account);
+    }
+    report
+}
+
+fn at(clock: &str) -> Timestamp {
+    Timestamp::parse(&format!("2026-11-22T{clock}Z")).unwrap()
+}
+
+fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    pairs
+        .iter()
+        .map(|&(name, n)| (name.to_owned(), n))
+        .collect()
+}
+
+fn input() -> Input {
+    Input {
+        files: 4,
+        bytes: 48_112_903,
+        stored_bytes: 12_345_678,
+        lines: 26_540,
+        events: 26_537,
+        requests: 26_381,
+        bad_lines: 3,
+        first_event: Some(at("04:23:50.123939")),
+        last_event: Some(at("04:28:36.086082")),
+    }
+}
+
+struct Draft<'a> {
+    detector: &'a str,
+    severity: Severity,
+    subject: Subject,
+    count: u64,
+    seen: (&'a str, &'a str),
+    summary: &'a str,
+    advice: &'a str,
+}
+
+impl Draft<'_> {
+    fn finding(self) -> Finding {
+        let mut attributes = Attributes::new();
+        attributes.insert(
+            "user_agents".to_owned(),
+            vec![HOSTILE, "kubectl/v1.37.1"].into(),
+        );
+        attributes.insert("peak_rate".to_owned(), Attribute::rate(342.9));
+        attributes.insert("token".to_owned(), Attribute::Null);
+        Finding {
+            detector: self.detector.to_owned(),
+            severity: self.severity,
+            fingerprint: fingerprint(self.detector, &self.subject, &[]),
+            subject: self.subject,
+            count: self.count,
+            first_seen: Some(at(self.seen.0)),
+            last_seen: Some(at(self.seen.1)),
+            summary: self.summary.to_owned(),
+            attributes,
+            evidence: vec![Evidence {
+                time: Some(at(self.seen.0)),
+                audit_id: "client-chosen-1".to_owned(),
+                file: "audit/audit.log".to_owned(),
+                line: 17,
+            }],
+            remediation: Remediation {
+                summary: self.advice.to_owned(),
+                steps: vec![Step {
+                    text: "See who uses it".to_owned(),
+                    command: Some("kubectl -n shop get pods".to_owned()),
+                }],
+            },
+        }
+    }
+}
+
+fn findings() -> Vec<Finding> {
+    let drafts = grave().into_iter().chain(mild());
+    drafts.map(Draft::finding).collect()
+}
+
+fn grave() -> [Draft<'static>; 3] {
+    let account = Subject::service_account;
+    [
+        Draft {
+            detector: "token-theft",
+            severity: Severity::Critical,
+            subject: account("shop", "web"),
+            count: 513,
+            seen: ("04:24:02", "04:27:39"),
+            summary: "one token of pod web-0 was used from 5 addresses and by 4 user agents, \
+                curl among them: it has left its pod",
+            advice: "delete the pod to revoke the token, then find out how it got out",
+        },
+        Draft {
+            detector: "runaway-controller",
+            severity: Severity::High,
+            subject: account("ops", "hot-loop"),
+            count: 20_574,
+            seen: ("04:25:18.067", "04:26:18"),
+            summary: "342.9 requests/s for 60 s, 98 % of them update leases with 409: a retry \
+                loop without backoff",
+            advice: "fix the controller's retry; until then limit it with a FlowSchema",
+        },
+        Draft {
+            detector: "default-serviceaccount",
+            severity: Severity::High,
+            subject: account("shop", "default"),
+            count: 660,
+            seen: ("04:24:02", "04:27:39"),
+            summary: "pods of shop use the default ServiceAccount, which reads secrets: every \
+                pod of the namespace can",
+            advice: "give each workload its own ServiceAccount",
+        },
+    ]
+}
+
+fn mild() -> [Draft<'static>; 3] {
+    [
+        Draft {
+            detector: "secret-listing",
+            severity: Severity::Medium,
+            subject: Subject::service_account("monitoring", "prometheus"),
+            count: 22,
+            seen: ("04:24:02", "04:27:33"),
+            summary: "lists secrets cluster-wide",
+            advice: "",
+        },
+        Draft {
+            detector: "audit-id-reuse",
+            severity: Severity::Low,
+            subject: Subject {
+                kind: SubjectKind::User,
+                namespace: None,
+                name: HOSTILE.to_owned(),
+            },
+            count: 1,
+            seen: ("04:27:00", "04:27:00"),
+            summary: "agent curl/8\u{1b}[31m chose its own audit IDs",
+            advice: "look at what it hides",
+        },
+        Draft {
+            detector: "log-quality",
+            severity: Severity::Info,
+            subject: Subject {
+                kind: SubjectKind::AuditLog,
+                namespace: None,
+                name: "audit".to_owned(),
+            },
+            count: 2,
+            seen: ("04:27:00", "04:28:00"),
+            summary: "the log is silent for 1 min 40 s",
+            advice: "check that nothing restarted the apiserver",
+        },
+    ]
+}
+
+fn exceptions() -> Exceptions {
+    let used = |detector: &str, account: &str, reason: &str, findings| ExceptionUse {
+        detector: detector.to_owned(),
+        account: account.to_owned(),
+        reason: reason.to_owned(),
+        expires: "2027-01-31".to_owned(),
+        findings,
+    };
+    Exceptions {
+        applied: vec![used(
+            "legacy-token",
+            "ci/*",
+            "OPS-123: moves to projected tokens",
+            3,
+        )],
+        expired: vec![used("secret-listing", "shop/web", "migration of May", 1)],
+        unused: vec![used("*", "old/*", "namespace is being removed", 0)],
+    }
+}
+
+fn detector(id: &str, selected: bool, evaluated: u64, blind: Option<&str>) -> DetectorCoverage {
+    DetectorCoverage {
+        detector: id.to_owned(),
+        selected,
+        evaluated,
+        blind: blind.map(str::to_owned),
+    }
+}
+
+fn coverage() -> Coverage {
+    let trouble = |file: &str, why: &str, unreadable| Trouble {
+        file: file.to_owned(),
+        why: why.to_owned(),
+        unreadable,
+    };
+    let bad = |line, why: &str| BadLineShown {
+        file: "audit/audit.log".to_owned(),
+        line,
+        why: why.to_owned(),
+    };
+    let gap = Gap {
+        from: at("04:25:10"),
+        to: at("04:26:50"),
+        seconds: 100,
+    };
+    Coverage {
+        stages: counts(&[("ResponseComplete", 26_381), ("ResponseStarted", 156)]),
+        levels: counts(&[("Metadata", 26_000), ("RequestResponse", 537)]),
+        bad_lines: vec![bad(12, "no JSON object"), bad(99, "cut short at byte 4096")],
+        troubles: vec![
+            trouble("audit/secret.log", "permission denied", true),
+            trouble(
+                "audit/old.log.gz",
+                "gzip ends early: what came before counts",
+                false,
+            ),
+        ],
+        nul_bytes: 4096,
+        outside_window: 1204,
+        open_requests: 12,
+        unanswered_requests: Some(2),
+        unjoined_requests: 1,
+        duplicates: Duplicates {
+            removed: None,
+            percent: 0.4,
+            sampled: 1658,
+        },
+        gaps: vec![gap],
+        detectors: vec![
+            detector("default-serviceaccount", true, 884, None),
+            detector("secret-listing", true, 26_381, None),
+            detector(
+                "legacy-token",
+                true,
+                0,
+                Some("no event carries a legacy-token annotation: kube-apiserver before 1.28?"),
+            ),
+            detector("runaway-controller", false, 0, None),
+        ],
+    }
+}
+
+pub(super) fn accounts() -> Vec<AccountRow> {
+    let named = |pairs: &[(&str, u64)]| {
+        let pairs = pairs.iter().map(|&(name, n)| (name.to_owned(), n));
+        pairs.collect::<Vec<_>>()
+    };
+    let distinct = |pairs: &[(&str, u64)]| Distinct {
+        distinct: pairs.len() as u64,
+        names: named(pairs),
+    };
+    vec![
+        AccountRow {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            requests: 1513,
+            peak_rate: 7.1,
+            verbs: named(&[("get", 412), ("list", 55), ("watch", 12), ("create", 2)]),
+            denied: 55,
+            denied_percent: 3.6,
+            secrets: distinct(&[("shop/db", 30), ("shop/tls", 2)]),
+            token_kinds: named(&[("bound", 1513)]),
+            addresses: distinct(&[("127.0.10.15", 1490), ("127.0.66.6", 23)]),
+            user_agents: distinct(&[("shop-web/2.1.0", 1484), (HOSTILE, 29)]),
+            pods: distinct(&[("web-0", 1513)]),
+            first_seen: Some(at("04:24:02")),
+            last_seen: Some(at("04:27:39")),
+        },
+        AccountRow {
+            namespace: "kube-system".to_owned(),
+            name: "generic-garbage-collector".to_owned(),
+            requests: 20,
+            ..AccountRow::default()
+        },
+    ]
+}
+
+pub(super) fn poisoned_accounts(text: &str) -> Vec<AccountRow> {
+    let mut rows = accounts();
+    for row in &mut rows {
+        text.clone_into(&mut row.name);
+        row.verbs.insert(0, (text.to_owned(), 1));
+        row.token_kinds.insert(0, (text.to_owned(), 1));
+    }
+    rows
+}

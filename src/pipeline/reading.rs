@@ -1,0 +1,64 @@
+//! What reading itself leaves behind: counts, bad lines, places.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::BadLine,
+    source::{Origin, Places, Trouble},
+};
+
+/// How many bad lines are kept to be shown.
+const SHOWN: usize = 20;
+
+/// What reading leaves behind, whatever the lines say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reading {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) stored_bytes: u64,
+    pub(super) lines: u64,
+    pub(super) nul_bytes: u64,
+    pub(super) outside_window: u64,
+    pub(super) duplicates: u64,
+    pub(super) bad_lines: u64,
+    /// The bad lines that stand first, by source and position.
+    pub(super) shown: BTreeSet<(Origin, String)>,
+    pub(super) places: Places,
+    pub(super) troubles: BTreeSet<Trouble>,
+}
+
+impl Reading {
+    /// Takes note of a bad line.
+    pub(super) fn bad(&mut self, bad: BadLine) {
+        self.bad_lines += 1;
+        let late = self.shown.last().is_some_and(|last| bad.origin > last.0);
+        if self.shown.len() < SHOWN || !late {
+            self.shown.insert((bad.origin, bad.why));
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        while self.shown.len() > SHOWN {
+            self.shown.pop_last();
+        }
+    }
+
+    /// Adds what another reading left behind.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.stored_bytes += other.stored_bytes;
+        self.lines += other.lines;
+        self.nul_bytes += other.nul_bytes;
+        self.outside_window += other.outside_window;
+        self.duplicates += other.duplicates;
+        self.bad_lines += other.bad_lines;
+        self.shown.extend(other.shown);
+        self.shrink();
+        self.places += other.places;
+        self.troubles.extend(other.troubles);
+    }
+}

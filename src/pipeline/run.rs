@@ -1,0 +1,127 @@
+//! A whole run: inputs -> state.
+
+use crate::{
+    event::Event,
+    finding::Timestamp,
+    source::{self, Input},
+};
+
+use super::{
+    AccountRow, Options, Progress, State, Window,
+    census::Census,
+    duplicates::Seen,
+    fold::{self, Folded, Job, Study},
+    state::Scan,
+};
+
+/// Why a run did not come to anything.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A span before the newest event needs two passes, and a stream can be read once.
+    #[error(
+        "a span before the newest event cannot be told of {0}, which can be read only once: give --since and --until as times"
+    )]
+    OnceOnly(String),
+    /// The threads could not be started.
+    #[error("{0}")]
+    Threads(String),
+    /// A partial state could not be read.
+    #[error("cannot read the partial state {path}: {why}")]
+    State {
+        /// The file.
+        path: String,
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// Reads everything once (twice where the window hangs on the newest event) with all detectors.
+pub fn scan(options: &Options, progress: &dyn Progress) -> Result<State, Error> {
+    Ok(State::new(study::<Scan>(options, progress)?, options.dedup))
+}
+
+/// Reads everything once, with all detectors and one row per ServiceAccount, by user name.
+pub fn accounts(
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(State, Vec<AccountRow>), Error> {
+    let Folded {
+        reading,
+        ledger,
+        study: (scan, mut census),
+    } = study::<(Scan, Census)>(options, progress)?;
+    ledger.count_open(&mut census);
+    let state = State::new(
+        Folded {
+            reading,
+            ledger,
+            study: scan,
+        },
+        options.dedup,
+    );
+    Ok((state, census.rows()))
+}
+
+/// Reads everything with one study.
+pub(super) fn study<S: Study>(
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Folded<S>, Error> {
+    let found = source::find(&options.paths);
+    let sizes: Option<u64> = found.inputs.iter().map(Input::stored_bytes).sum();
+    let passes = if options.window.needs_newest() { 2 } else { 1 };
+    progress.total(sizes.map(|bytes| bytes * passes));
+    let newest = if passes == 2 {
+        newest(&found.inputs, options, progress)?
+    } else {
+        None
+    };
+    let seen = options.dedup.then(Seen::new);
+    let job = Job {
+        inputs: &found.inputs,
+        limits: &options.limits,
+        span: options.window.span(newest),
+        seen: seen.as_ref(),
+        progress,
+    };
+    let mut folded = fold::run::<S>(&job, options.threads).map_err(Error::Threads)?;
+    folded.reading.troubles.extend(found.troubles);
+    Ok(folded)
+}
+
+/// The time of the newest event, by a pass of its own: lines are not in time order (FACTS 10).
+fn newest(
+    inputs: &[Input],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Option<Timestamp>, Error> {
+    if let Some(stream) = inputs.iter().find(|input| input.stored_bytes().is_none()) {
+        return Err(Error::OnceOnly(stream.name().to_owned()));
+    }
+    let (limits, span) = (&options.limits, Window::default().span(None));
+    let job = Job {
+        inputs,
+        limits,
+        span,
+        seen: None,
+        progress,
+    };
+    let folded = fold::run::<Newest>(&job, options.threads).map_err(Error::Threads)?;
+    Ok(folded.study.0)
+}
+
+/// Looks for the newest event.
+#[derive(Debug, Default)]
+struct Newest(Option<Timestamp>);
+
+impl Study for Newest {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0 = self.0.max(event.time());
+    }
+
+    fn request(&mut self, _event: &Event<'_>) {}
+
+    fn merge(&mut self, other: Self) {
+        self.0 = self.0.max(other.0);
+    }
+}

@@ -1,0 +1,231 @@
+//! Everything that a scan has noted: mergeable, and writable as a partial state.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    detect::{Context, Detectors, LogFacts, Series},
+    event::{Event, Stage},
+};
+
+use super::{
+    BadLineShown, Coverage, DetectorCoverage, Duplicates, Error, Input, Options, Report,
+    duplicates::Sample,
+    exceptions::settle,
+    fold::{Folded, Study},
+    gaps,
+    ledger::Ledger,
+    reading::Reading,
+};
+
+/// What a partial state starts with; the digits are the version of what follows.
+const MAGIC: &[u8; 16] = b"satrail state 1\n";
+/// How much of that names the format whatever its version.
+const MAGIC_NAME: usize = 14;
+
+/// Everything that a scan has noted.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    reading: Reading,
+    ledger: Ledger,
+    scan: Scan,
+    deduplicated: bool,
+}
+
+/// What a scan wants to know of the events.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Scan {
+    log: LogFacts,
+    traffic: Series<768>,
+    sample: Sample,
+    detectors: Detectors,
+}
+
+impl Study for Scan {
+    fn event(&mut self, event: &Event<'_>) {
+        self.log.observe(event);
+        self.traffic.add(event.time());
+        self.sample.add(event);
+    }
+
+    fn request(&mut self, event: &Event<'_>) {
+        self.log.observe_request(event);
+        self.detectors.observe(event);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.log.merge(other.log);
+        self.traffic.merge(other.traffic);
+        self.sample.merge(other.sample);
+        self.detectors.merge(other.detectors);
+    }
+}
+
+impl State {
+    pub(super) fn new(folded: Folded<Scan>, deduplicated: bool) -> Self {
+        let Folded {
+            reading,
+            ledger,
+            study: scan,
+        } = folded;
+        Self {
+            reading,
+            ledger,
+            scan,
+            deduplicated,
+        }
+    }
+
+    /// Adds what another scan has noted; the order does not matter.
+    pub fn merge(&mut self, other: Self) {
+        self.reading.merge(other.reading);
+        self.ledger.merge(other.ledger);
+        self.scan.merge(other.scan);
+        self.deduplicated |= other.deduplicated;
+    }
+
+    /// Writes the state, to be read by [`State::read`].
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(MAGIC)?;
+        let mut zstd = zstd::Encoder::new(out, 3)?;
+        zstd.include_checksum(true)?;
+        postcard::to_io(self, &mut zstd).map_err(io::Error::other)?;
+        zstd.finish()?;
+        Ok(())
+    }
+
+    /// Reads a state that [`State::write`] has written.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |why: String| Error::State {
+            path: path.display().to_string(),
+            why,
+        };
+        let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
+        Self::read_from(&mut file).map_err(failed)
+    }
+
+    fn read_from(input: &mut dyn Read) -> Result<Self, String> {
+        let mut magic = [0; MAGIC.len()];
+        let whole = input.read_exact(&mut magic).is_ok();
+        if !whole || magic[..MAGIC_NAME] != MAGIC[..MAGIC_NAME] {
+            return Err("it is none (`satrail scan --partial-state FILE` writes one)".to_owned());
+        }
+        if &magic != MAGIC {
+            return Err("another version of satrail wrote it: scan again with this one".to_owned());
+        }
+        let mut bytes = Vec::new();
+        let damaged =
+            |error: &dyn std::fmt::Display| format!("it is damaged ({error}): scan again");
+        let mut decoder = zstd::Decoder::new(input).map_err(|error| damaged(&error))?;
+        decoder
+            .read_to_end(&mut bytes)
+            .map_err(|error| damaged(&error))?;
+        postcard::from_bytes(&bytes).map_err(|error| damaged(&error))
+    }
+
+    /// What it comes to. Consumes the state, since requests that are still open are counted now, and
+    /// could not be told from closed ones in what is read later.
+    #[must_use]
+    pub fn report(mut self, options: &Options) -> Report {
+        let open_requests = self.ledger.count_open(&mut self.scan);
+        let scan = &self.scan;
+        let wanted = |id: &str| options.selection.wants(id);
+        let context = Context {
+            settings: &options.settings,
+            log: &scan.log,
+            places: &self.reading.places,
+        };
+        let (findings, exceptions) = settle(scan.detectors.finish(&context, wanted), options);
+        let coverage = Coverage {
+            open_requests,
+            ..self.coverage(scan, wanted)
+        };
+        Report {
+            input: self.input(&scan.log),
+            findings,
+            exceptions,
+            coverage,
+        }
+    }
+
+    fn input(&self, log: &LogFacts) -> Input {
+        let reading = &self.reading;
+        Input {
+            files: reading.files,
+            bytes: reading.bytes,
+            stored_bytes: reading.stored_bytes,
+            lines: reading.lines,
+            events: log.events(),
+            requests: log.requests,
+            bad_lines: reading.bad_lines,
+            first_event: log.first_event,
+            last_event: log.last_event,
+        }
+    }
+
+    fn coverage(&self, scan: &Scan, wanted: impl Fn(&str) -> bool) -> Coverage {
+        let (reading, log) = (&self.reading, &scan.log);
+        let (sampled, percent) = scan.sample.estimate();
+        let removed = self.deduplicated.then_some(reading.duplicates);
+        let detectors = scan.detectors.coverage(log).into_iter();
+        Coverage {
+            stages: log
+                .stages
+                .iter()
+                .map(|(s, n)| (s.as_str().to_owned(), *n))
+                .collect(),
+            levels: log
+                .levels
+                .iter()
+                .map(|(l, n)| (l.as_str().to_owned(), *n))
+                .collect(),
+            bad_lines: self.bad_lines(),
+            troubles: reading.troubles.iter().cloned().collect(),
+            nul_bytes: reading.nul_bytes,
+            outside_window: reading.outside_window,
+            open_requests: 0,
+            unanswered_requests: unanswered(log),
+            unjoined_requests: self.ledger.dropped(),
+            duplicates: Duplicates {
+                removed,
+                percent,
+                sampled,
+            },
+            gaps: gaps::find(&scan.traffic),
+            detectors: detectors
+                .map(|(about, coverage)| DetectorCoverage {
+                    detector: about.id.to_owned(),
+                    selected: wanted(about.id),
+                    evaluated: coverage.evaluated,
+                    blind: coverage.blind,
+                })
+                .collect(),
+        }
+    }
+
+    fn bad_lines(&self) -> Vec<BadLineShown> {
+        let mut shown = Vec::new();
+        for (origin, why) in &self.reading.shown {
+            let place = self.reading.places.resolve(*origin);
+            shown.push(BadLineShown {
+                file: place.file,
+                line: place.line,
+                why: why.clone(),
+            });
+        }
+        shown.sort_unstable();
+        shown
+    }
+}
+
+/// Requests received and never answered, at least: none can be told where the policy omits the stage.
+/// A 401 has no `RequestReceived` (FACTS 1.3), so it is taken out before the difference.
+fn unanswered(log: &LogFacts) -> Option<u64> {
+    let received = *log.stages.get(&Stage::RequestReceived)?;
+    Some(received.saturating_sub(log.requests.saturating_sub(log.unauthenticated)))
+}

@@ -1,0 +1,209 @@
+//! One input: named, not yet opened.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use memchr::memchr;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::{
+    Compression, Limits, Reader, Source, Trouble,
+    plain::Plain,
+    position::Positioned,
+    sniff::{Format, sniff},
+    stream::Stream,
+    trouble::{name_of, why},
+};
+
+/// The first bytes, which tell the format and make the key.
+const HEAD: u64 = 4096;
+
+/// A file, or standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    name: String,
+    place: At,
+    stored_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    Stdin,
+    Path(PathBuf),
+}
+
+impl Input {
+    pub(super) fn stdin() -> Self {
+        Self {
+            name: "<stdin>".to_owned(),
+            place: At::Stdin,
+            stored_bytes: None,
+        }
+    }
+
+    /// `stored_bytes` are known of regular files only.
+    pub(super) fn path(path: PathBuf, stored_bytes: Option<u64>) -> Self {
+        Self {
+            name: name_of(&path),
+            place: At::Path(path),
+            stored_bytes,
+        }
+    }
+
+    /// The file, as named on the command line or found below it; `<stdin>`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its size on the disk, if it has one.
+    #[must_use]
+    pub fn stored_bytes(&self) -> Option<u64> {
+        self.stored_bytes
+    }
+
+    /// The path, unless it is standard input.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.place {
+            At::Stdin => None,
+            At::Path(path) => Some(path),
+        }
+    }
+
+    /// Opens it. A FIFO blocks here until somebody writes to it.
+    pub fn open(&self, limits: &Limits) -> Result<Source, Trouble> {
+        let trouble = |error| Trouble::unreadable(&self.name, why(&error));
+        let opened = match &self.place {
+            At::Stdin => stdin(),
+            At::Path(path) => open(path),
+        };
+        let (mut opened, size) = opened.map_err(trouble)?;
+        let mut head = Vec::new();
+        opened
+            .reader()
+            .take(HEAD)
+            .read_to_end(&mut head)
+            .map_err(trouble)?;
+        let format = sniff(&head);
+        let (compression, reader) = match (format, opened) {
+            (Format::Foreign(why), _) => return Err(Trouble::unreadable(&self.name, why)),
+            (Format::Text { mark }, Opened::File(file)) if size > 0 => {
+                let plain = Plain::new(Positioned::new(file), mark as u64, size, limits);
+                (Compression::Plain, Reader::Plain(plain))
+            }
+            (format, opened) => {
+                let compression = match format {
+                    Format::Packed(compression) => compression,
+                    _ => Compression::Plain,
+                };
+                let stream = Stream::new(head.clone(), opened.into_reader(), limits);
+                (compression, Reader::Stream(stream))
+            }
+        };
+        Ok(Source {
+            name: self.name.clone(),
+            key: key(&self.name, &head, compression),
+            compression,
+            reader,
+        })
+    }
+}
+
+/// Of a text only the first line counts, which stays when a live log grows.
+fn key(name: &str, head: &[u8], compression: Compression) -> u64 {
+    let end = match compression {
+        Compression::Plain => memchr(b'\n', head).map_or(head.len(), |at| at + 1),
+        Compression::Gzip | Compression::Zstd => head.len(),
+    };
+    xxh3_64_with_seed(&head[..end], xxh3_64(name.as_bytes()))
+}
+
+/// Something to read bytes from.
+enum Opened {
+    /// Can be read at offsets if its size is known.
+    File(File),
+    /// Standard input, where it cannot be had as a file.
+    #[cfg_attr(unix, expect(dead_code, reason = "there it is a file"))]
+    Stdin(io::Stdin),
+}
+
+impl Opened {
+    fn reader(&mut self) -> Box<dyn Read + '_> {
+        match self {
+            Self::File(file) => Box::new(file),
+            Self::Stdin(stdin) => Box::new(stdin),
+        }
+    }
+
+    fn into_reader(self) -> Box<dyn Read + Send> {
+        match self {
+            Self::File(file) => Box::new(file),
+            Self::Stdin(stdin) => Box::new(stdin),
+        }
+    }
+}
+
+/// The file, and its size if it can be read at offsets; else 0. Files in /proc say 0 and hold
+/// something: they are read as streams.
+fn open(path: &Path) -> io::Result<(Opened, u64)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let size = if metadata.is_file() {
+        metadata.len()
+    } else {
+        0
+    };
+    Ok((Opened::File(file), size))
+}
+
+/// `satrail scan - < audit.log` is read by all threads like any file, if it is read from its start.
+#[cfg(unix)]
+fn stdin() -> io::Result<(Opened, u64)> {
+    use std::{io::Seek, os::fd::AsFd};
+    let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let metadata = file.metadata()?;
+    let whole = metadata.is_file() && file.stream_position()? == 0;
+    let size = if whole { metadata.len() } else { 0 };
+    Ok((Opened::File(file), size))
+}
+
+#[cfg(not(unix))]
+fn stdin() -> io::Result<(Opened, u64)> {
+    Ok((Opened::Stdin(io::stdin()), 0))
+}
+
+/// What two names of one file have in common.
+#[cfg(unix)]
+pub(super) type FileId = (u64, u64);
+
+/// The same for every name of a file: hard links and symlinks are read once.
+#[cfg(unix)]
+pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// What two names of one file have in common.
+#[cfg(not(unix))]
+pub(super) type FileId = PathBuf;
+
+/// The same for every name of a file.
+#[cfg(not(unix))]
+pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+    path.canonicalize()
+}
+
+/// The first bytes of a file and the rest, for a [`super::decode::Decoder`].
+pub(super) fn head_and_rest(path: &Path) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut file = File::open(path)?;
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+    Ok((head, Box::new(file)))
+}

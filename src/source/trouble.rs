@@ -1,0 +1,55 @@
+//! What could not be read, and why: data, not an error, since the rest of the run goes on.
+
+use std::{
+    io::{Error, ErrorKind},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// A file that could not be read, or not to its end, or was left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The file.
+    pub file: String,
+    /// What happened, and what was done about it.
+    pub why: String,
+    /// Whether something was asked for and nothing at all could be read of it.
+    pub unreadable: bool,
+}
+
+impl Trouble {
+    /// Nothing at all could be read.
+    pub(super) fn unreadable(file: &str, why: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            why: why.into(),
+            unreadable: true,
+        }
+    }
+
+    /// Something that a reader of the report should know; nothing that was asked for is missing.
+    pub(super) fn note(file: &str, why: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            why: why.into(),
+            unreadable: false,
+        }
+    }
+}
+
+/// A path as shown to people.
+pub(super) fn name_of(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// An error of the operating system, with what a person can do about it.
+pub(super) fn why(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::PermissionDenied => {
+            "permission denied: audit logs are readable by their owner only (mode 0600)".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}

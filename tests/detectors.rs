@@ -1,0 +1,372 @@
+//! The laws that hold for every detector in the registry, and each detector's cases.
+//!
+//! `tests/detectors/<id>.jsonl` has one case a line; tests/detectors/README.md says what is in one.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use proptest::prelude::*;
+use satrail::{
+    detect::{CATALOGUE, Context, Detectors, LogFacts, Settings},
+    event::{Event, Parser},
+    finding::{Finding, Timestamp},
+    source::{Origin, Places},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// One line of a fixture.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    case: String,
+    /// Nothing, one finding, or several: the fields that matter of each.
+    expect: Value,
+    /// The configuration, as in a configuration file.
+    #[serde(default)]
+    settings: Option<Value>,
+    events: Vec<Value>,
+}
+
+impl Case {
+    fn expected(&self) -> Vec<Value> {
+        match &self.expect {
+            Value::Null => Vec::new(),
+            Value::Array(findings) => findings.clone(),
+            finding => vec![finding.clone()],
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let given = self.settings.clone().unwrap_or_else(|| json!({}));
+        serde_json::from_value(given).unwrap()
+    }
+
+    /// The events as lines of a log, those that are repeated written out.
+    fn lines(&self) -> Vec<String> {
+        self.events.iter().flat_map(lines_of).collect()
+    }
+}
+
+/// `{event, times, every_ms, from_ms}` is an event that is sent again and again.
+fn lines_of(event: &Value) -> Vec<String> {
+    let Some(times) = event["times"].as_i64() else {
+        return vec![event.to_string()];
+    };
+    let mut one = event["event"].clone();
+    let received = one["requestReceivedTimestamp"].as_str().unwrap();
+    let start =
+        Timestamp::parse(received).unwrap().micros() / 1000 + event["from_ms"].as_i64().unwrap();
+    let lines = (0..times).map(|n| {
+        let millis = start + n * event["every_ms"].as_i64().unwrap();
+        let time = Timestamp::from_micros(millis * 1000).to_string();
+        one["auditID"] = json!(format!("{n}-{start}"));
+        one["requestReceivedTimestamp"] = json!(time);
+        one["stageTimestamp"] = json!(time);
+        one.to_string()
+    });
+    lines.collect()
+}
+
+fn cases(id: &str) -> Vec<Case> {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/detectors/{id}.jsonl"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("tests/detectors/{id}.jsonl: {e}"));
+    let cases = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    cases.collect()
+}
+
+/// A log's worth of state, as a pipeline keeps it.
+#[derive(Default, serde::Serialize, Deserialize)]
+struct State {
+    log: LogFacts,
+    detectors: Detectors,
+}
+
+impl State {
+    fn observe(&mut self, event: &Event<'_>) {
+        self.log.observe(event);
+        self.log.observe_request(event);
+        self.detectors.observe(event);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.log.merge(other.log);
+        self.detectors.merge(other.detectors);
+    }
+
+    fn through_a_file(&self) -> Self {
+        postcard::from_bytes(&postcard::to_stdvec(self).unwrap()).unwrap()
+    }
+
+    fn finish(&self, settings: &Settings, wanted: impl Fn(&str) -> bool) -> Vec<Finding> {
+        let mut places = Places::default();
+        places.add_source(0, "audit.log");
+        places.add_chunk(0, 0, u32::MAX);
+        let context = Context {
+            settings,
+            log: &self.log,
+            places: &places,
+        };
+        self.detectors.finish(&context, wanted)
+    }
+}
+
+fn parsed(lines: &[String]) -> Vec<Event<'_>> {
+    let origin = |line| Origin {
+        source: 0,
+        chunk: 0,
+        line,
+    };
+    let numbered = (0..).zip(lines);
+    // The parser may keep what an event borrows, so each line gets its own.
+    let parser = || Box::leak(Box::new(Parser::default()));
+    numbered
+        .map(|(at, line)| parser().parse(line, origin(at)).unwrap())
+        .collect()
+}
+
+/// Whether `found` has everything that `expected` has; objects may have more, everything else not.
+fn has(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            let has =
+                |(key, value): (&String, &Value)| found.get(key).is_some_and(|f| has(f, value));
+            expected.iter().all(has)
+        }
+        (Value::Array(found), Value::Array(expected)) => {
+            found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| has(f, e))
+        }
+        (found, expected) => found == expected,
+    }
+}
+
+fn check(id: &str) {
+    for case in cases(id) {
+        let lines = case.lines();
+        let mut state = State::default();
+        for event in parsed(&lines) {
+            state.observe(&event);
+        }
+        let found = state.finish(&case.settings(), |wanted| wanted == id);
+        let found = serde_json::to_value(&found).unwrap();
+        let expected = Value::Array(case.expected());
+        assert!(
+            has(&found, &expected),
+            "{id}: {}\nexpected {expected:#}\nfound {found:#}",
+            case.case
+        );
+    }
+}
+
+#[test]
+fn every_case_comes_out_as_expected() {
+    for about in CATALOGUE {
+        check(about.id);
+    }
+}
+
+#[test]
+fn every_detector_fires_at_least_once_and_is_silent_at_least_once() {
+    for about in CATALOGUE {
+        let cases = cases(about.id);
+        assert!(
+            cases.iter().any(|case| !case.expected().is_empty()),
+            "{} never fires",
+            about.id
+        );
+        assert!(
+            cases.iter().any(|case| case.expected().is_empty()),
+            "{} is never silent",
+            about.id
+        );
+        let names: BTreeSet<&str> = cases.iter().map(|case| case.case.as_str()).collect();
+        assert_eq!(
+            names.len(),
+            cases.len(),
+            "{}: two cases have one name",
+            about.id
+        );
+    }
+}
+
+#[test]
+fn every_fixture_belongs_to_a_detector() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/detectors");
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let id = path.file_stem().unwrap().to_str().unwrap();
+        let known = CATALOGUE.iter().any(|about| about.id == id);
+        assert!(
+            known || id == "README",
+            "{} belongs to no detector",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_detector_is_documented() {
+    let headings = [
+        "What it finds",
+        "Why it matters",
+        "Known benign causes",
+        "What to do",
+        "Attributes",
+        "Example",
+    ];
+    for about in CATALOGUE {
+        let text = about.markdown();
+        let found: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .collect();
+        assert_eq!(found, headings, "{}", about.id);
+        assert!(text.contains("```text"), "{} has no example", about.id);
+        assert!(
+            !about.title.is_empty() && !about.title.ends_with('.'),
+            "{}",
+            about.id
+        );
+    }
+}
+
+/// The attributes that findings have are the ones that are documented.
+#[test]
+fn every_attribute_is_documented() {
+    let base = CATALOGUE
+        .iter()
+        .find(|about| about.id == "default-serviceaccount")
+        .unwrap();
+    for about in CATALOGUE {
+        let text = about.markdown();
+        for case in cases(about.id) {
+            let lines = case.lines();
+            let mut state = State::default();
+            parsed(&lines).iter().for_each(|event| state.observe(event));
+            for finding in state.finish(&case.settings(), |id| id == about.id) {
+                for name in finding.attributes.keys() {
+                    let name = format!("`{name}`");
+                    assert!(
+                        text.contains(&name),
+                        "{}: {name} is not documented",
+                        about.id
+                    );
+                }
+            }
+        }
+        assert!(base.markdown().contains("`addresses`"));
+    }
+}
+
+#[test]
+fn findings_can_be_acted_on() {
+    for about in CATALOGUE {
+        for case in cases(about.id) {
+            let lines = case.lines();
+            let mut state = State::default();
+            parsed(&lines).iter().for_each(|event| state.observe(event));
+            for finding in state.finish(&case.settings(), |id| id == about.id) {
+                assert!(!finding.summary.contains('\n'), "{}", finding.summary);
+                assert!(!finding.evidence.is_empty(), "{}: {}", about.id, case.case);
+                assert!(
+                    finding
+                        .evidence
+                        .iter()
+                        .all(|e| e.file == "audit.log" && e.line > 0)
+                );
+                assert!(
+                    finding
+                        .remediation
+                        .steps
+                        .iter()
+                        .any(|step| step.command.is_some())
+                );
+                assert!(finding.first_seen.is_some() && finding.first_seen <= finding.last_seen);
+                assert_eq!(finding.fingerprint.len(), 32);
+            }
+        }
+    }
+}
+
+#[test]
+fn fingerprints_differ() {
+    let lines: Vec<String> = all_lines();
+    let mut state = State::default();
+    parsed(&lines).iter().for_each(|event| state.observe(event));
+    let findings = state.finish(&Settings::default(), |_| true);
+    let prints: BTreeSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
+    assert_eq!(prints.len(), findings.len());
+}
+
+#[test]
+fn a_log_in_which_a_detector_is_blind_says_so() {
+    let state = State::default();
+    for (about, coverage) in state.detectors.coverage(&state.log) {
+        assert!(
+            coverage.blind.is_some(),
+            "{} claims to see an empty log",
+            about.id
+        );
+    }
+}
+
+#[test]
+fn wrong_settings_are_refused_with_a_clear_message() {
+    for (text, says) in [
+        ("[runaway-controller]\nrequests-per-second = 0", "nonzero"),
+        (
+            "[runaway-controller]\nrequests-per-minute = 9",
+            "unknown field `requests-per-minute`",
+        ),
+        ("[runaway-controler]", "unknown field `runaway-controler`"),
+        ("[runaway-controller]\nsustained-seconds = -1", "-1"),
+    ] {
+        let error = toml::from_str::<Settings>(text).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+/// Every event of every case, in one log.
+fn all_lines() -> Vec<String> {
+    let cases = CATALOGUE.iter().flat_map(|about| cases(about.id));
+    cases.flat_map(|case| case.lines()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The law of the detector contract: any split, any order, through files, the same bytes.
+    #[test]
+    fn splitting_merging_and_reordering_changes_nothing(
+        seed: u64, parts in 1_usize..7, settings in prop::sample::select(vec![1_u32, 5, 100]),
+    ) {
+        let lines = all_lines();
+        let mut events = parsed(&lines);
+        let limit = json!({"runaway-controller": {"requests-per-second": settings}});
+        let settings: Settings = serde_json::from_value(limit).unwrap();
+        let mut whole = State::default();
+        events.iter().for_each(|event| whole.observe(event));
+        // A shuffle that depends on the seed alone, and a part for every event.
+        let mut state = seed | 1;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for at in (1..events.len()).rev() {
+            events.swap(at, draw(at + 1));
+        }
+        let mut states: Vec<State> = (0..parts).map(|_| State::default()).collect();
+        for event in &events {
+            states[draw(parts)].observe(event);
+        }
+        while states.len() > 1 {
+            let other = states.swap_remove(draw(states.len())).through_a_file();
+            let at = draw(states.len());
+            states[at].merge(other);
+        }
+        let bytes = |state: &State| serde_json::to_string(&state.finish(&settings, |_| true)).unwrap();
+        prop_assert_eq!(bytes(&states[0].through_a_file()), bytes(&whole));
+        prop_assert_eq!(postcard::to_stdvec(&states[0]).unwrap(), postcard::to_stdvec(&whole).unwrap());
+    }
+}
