@@ -63,7 +63,7 @@ impl Walk {
     #[inline(always)]
     pub(super) fn step(&mut self, masks: Masks) -> Step {
         // Keeps LLVM (22) from computing with vectors of single bits instead of integers, between which
-        // it then moves the bits one by one: ten times slower.
+        // it then moves the bits one by one: a third slower, measured on lists of pods.
         let masks = black_box(masks);
         let quotes = masks.quotes & !self.escaped_bytes(masks.backslashes);
         // From an opening quote on, up to the byte before the closing one.
