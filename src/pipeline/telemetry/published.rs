@@ -31,7 +31,7 @@ macro_rules! published {
 // Said once in the documentation, and in the help of the metric that decides who is named.
 published! {
     REQUESTS = "satrail_serviceaccount_requests_total" Counter ACCOUNT,
-        "Requests by a ServiceAccount. Only those with the most requests are named; all others are summed as namespace=\"_other\", serviceaccount=\"_other\", here and in every metric with these labels.";
+        "Requests by a ServiceAccount. Only those with the most requests are named; all others are summed as namespace and serviceaccount _other, here and in every metric with these labels.";
     DENIED = "satrail_serviceaccount_denied_requests_total" Counter ACCOUNT,
         "Requests by a ServiceAccount that were refused: 401, 403 or an authorization decision of forbid.";
     DEFAULT = "satrail_default_serviceaccount_requests_total" Counter ACCOUNT,
@@ -39,7 +39,7 @@ published! {
     SECRET_LISTS = "satrail_secret_list_requests_total" Counter &["namespace", "serviceaccount", "scope", "outcome"],
         "Lists and watches of secrets by a ServiceAccount; namespace is the account's own, scope (cluster, namespace, resource) is what was listed.";
     LEGACY = "satrail_legacy_token_requests_total" Counter &["namespace", "serviceaccount", "secret"],
-        "Requests with a token from a Secret, which never expires; secret=\"_unknown\" where the server does not say which, secret=\"_other\" for all of an account that has too many.";
+        "Requests with a token from a Secret, which never expires; secret is _unknown where the server does not say which, and _other for all of an account that has too many.";
     STALE = "satrail_stale_token_requests_total" Counter ACCOUNT,
         "Requests with a projected token that should have been read again from its file before.";
     UNAUTHENTICATED = "satrail_unauthenticated_requests_total" Counter &[],
@@ -51,7 +51,7 @@ published! {
     BAD_LINES = "satrail_bad_lines_total" Counter &[],
         "Lines of the audit logs that could not be read.";
     FINDINGS = "satrail_findings" Gauge &["detector", "severity", "namespace", "serviceaccount"],
-        "Findings at present; those of the ServiceAccounts with the gravest ones are named, the others are summed as _other. Findings about no ServiceAccount have neither namespace nor serviceaccount.";
+        "Findings at present; those of the ServiceAccounts with the gravest ones are named, the others are summed as _other. A finding about no ServiceAccount has neither namespace nor serviceaccount.";
     LAST_RUN = "satrail_last_run_timestamp_seconds" Gauge &[],
         "When satrail last finished reading.";
     LAST_EVENT = "satrail_last_event_timestamp_seconds" Gauge &[],
@@ -63,5 +63,23 @@ impl Published {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         PUBLISHED.iter().find(|metric| metric.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So that one text serves both formats: OpenMetrics escapes quotes in help texts, the older one does not.
+    #[test]
+    fn help_needs_no_escape() {
+        for metric in PUBLISHED {
+            assert!(!metric.help.contains(['"', '\\', '\n']), "{}", metric.name);
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                metric.name.ends_with("_total")
+            );
+            assert!(metric.name.starts_with("satrail_"));
+        }
     }
 }
