@@ -14,7 +14,7 @@ pub use surroundings::Surroundings;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, ScanArgs};
+use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, MetricsArgs, ScanArgs};
 
 /// Find misused Kubernetes ServiceAccounts in kube-apiserver audit logs
 ///
@@ -50,6 +50,9 @@ enum Command {
     /// Show one row per ServiceAccount: what it did, and from where
     #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
     Accounts(AccountsArgs),
+    /// Write metrics per ServiceAccount for Prometheus
+    #[command(after_help = arguments::METRICS_EXAMPLES)]
+    Metrics(MetricsArgs),
     /// List what satrail looks for
     Detectors(DetectorsArgs),
     /// Print one detector's documentation

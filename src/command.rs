@@ -7,6 +7,7 @@ mod progress;
 mod scan;
 mod merge;
 mod accounts;
+mod metrics;
 mod detectors;
 mod explain;
 
@@ -14,6 +15,7 @@ pub use accounts::accounts;
 pub use detectors::detectors;
 pub use explain::explain;
 pub use merge::merge;
+pub use metrics::metrics;
 pub use scan::scan;
 pub use verdict::{Exit, Verdict};
 

@@ -9,7 +9,7 @@ mod units;
 
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
-pub use units::{parse_bound, parse_size};
+pub use units::{parse_bound, parse_size, parse_step};
 
 use std::path::PathBuf;
 
@@ -49,6 +49,23 @@ pub struct AccountsConfig {
     pub output: Output,
     /// In which order.
     pub order: Order,
+    /// Whether bad lines are an error.
+    pub strict: bool,
+    /// Whether to show a progress bar.
+    pub progress: bool,
+}
+
+/// For `satrail metrics`.
+#[derive(Debug, Clone)]
+pub struct MetricsConfig {
+    /// What the pipeline is asked to do.
+    pub options: Options,
+    /// Where the metrics go.
+    pub destination: Destination,
+    /// How many ServiceAccounts are named.
+    pub top: usize,
+    /// The whole history with a point at least every so many seconds, instead of the present values.
+    pub history: Option<u32>,
     /// Whether bad lines are an error.
     pub strict: bool,
     /// Whether to show a progress bar.

@@ -30,6 +30,7 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
         Action::Scan(config) => command::scan(config),
         Action::Merge(config) => command::merge(config),
         Action::Accounts(config) => command::accounts(config),
+        Action::Metrics(config) => command::metrics(config),
         Action::Detectors(output) => command::detectors(output),
         Action::Explain(id, look) => command::explain(id, *look),
         Action::Completions(shell) => cli::completions(*shell),

@@ -6,7 +6,10 @@ use clap::{Parser, error::ErrorKind};
 use clap_complete::Shell;
 
 use crate::{
-    config::{self, AccountsConfig, Config, ConfigFile, Judgement, Output, selection, window},
+    config::{
+        self, AccountsConfig, Config, ConfigFile, Judgement, MetricsConfig, Output, selection,
+        window,
+    },
     finding::Severity,
     output::{Destination, Look},
     pipeline::{Options, Order, Selection, Window},
@@ -15,7 +18,9 @@ use crate::{
 
 use super::{
     Cli, Command, Surroundings,
-    arguments::{AccountsArgs, InputArgs, MergeArgs, OutputArgs, ReportArgs, ScanArgs},
+    arguments::{
+        AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
+    },
 };
 
 /// What is to be done, with everything that it takes.
@@ -27,6 +32,8 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail metrics`
+    Metrics(Box<MetricsConfig>),
     /// `satrail detectors`
     Detectors(Output),
     /// `satrail explain`
@@ -77,6 +84,7 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
             Command::Completions { shell } => Self::Completions(shell),
@@ -123,6 +131,26 @@ fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig,
             key: args.sort,
             reverse: args.reverse,
             limit: args.limit,
+        },
+    })
+}
+
+fn metrics(args: MetricsArgs, around: &Surroundings) -> Result<MetricsConfig, config::Error> {
+    let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
+    let ConfigFile {
+        settings,
+        exceptions,
+    } = file.unwrap_or_default();
+    Ok(MetricsConfig {
+        destination: args.output.map_or(Destination::Stdout, Destination::named),
+        top: args.top,
+        history: args.openmetrics.then_some(args.step),
+        strict: args.input.strict,
+        progress: progress(&args.input, around),
+        options: Options {
+            settings,
+            exceptions,
+            ..input(args.input, "metrics", around)?
         },
     })
 }
