@@ -13,6 +13,7 @@ mod kubernetes;
 mod lint;
 mod quote;
 mod replay;
+mod report;
 mod rules;
 mod template;
 mod yaml;
@@ -23,6 +24,7 @@ pub use evaluate::{Evaluation, LOOKBACK, NotEvaluated, Outcome, metric_names, pa
 pub use generate::{AlertRule, Generated, LeftOut, Recording, Wish, generate};
 pub use kubernetes::{Version, known_versions, kubernetes_metrics};
 pub use lint::{Level, Problem, ProblemKind, World, lint};
+pub use report::{add_published, problem_lines, summary, write_problems};
 pub use rules::{Fault, Group, Located, Rule, RuleFile, parse_rules};
 pub use template::{
     Source, Template, TemplateError, Threshold, ThresholdRule, built_in, templates_in,

@@ -61,6 +61,28 @@ pub fn read_scrapes(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool, max_bytes:
     scrapes
 }
 
+/// Every file below `paths`, whole and decompressed.
+#[must_use]
+pub fn read_texts(paths: &[PathBuf], max_bytes: u64) -> (Vec<(String, Vec<u8>)>, Vec<Trouble>) {
+    let found = source::find(paths);
+    let (mut texts, mut troubles) = (Vec::new(), found.troubles);
+    for input in &found.inputs {
+        let file = input.name().to_owned();
+        match text(input, max_bytes) {
+            Ok((text, mut notes)) => {
+                troubles.append(&mut notes);
+                texts.push((file, text));
+            }
+            Err(why) => troubles.push(Trouble {
+                file,
+                why,
+                unreadable: true,
+            }),
+        }
+    }
+    (texts, troubles)
+}
+
 impl Scrapes {
     fn add(
         &mut self,
