@@ -199,7 +199,8 @@ fn recorded(
         made.cases.push(Case {
             name: format!(
                 "{} fires on what was recorded from {} on",
-                alert.template.alert, from
+                alert.template.alert,
+                named(from)
             ),
             alert: alert.template.alert.clone(),
             replay,
@@ -214,8 +215,6 @@ fn synthesised(alert: &Alert<'_>, step: u64) -> Result<Case, String> {
     let template = alert.template;
     let expr = alert.expr().ok_or("no rule")?;
     let longest = spans(expr).into_iter().max().unwrap_or(0).min(7200);
-    let threshold = template.with_threshold("0") == template.expr;
-    debug_assert!(!threshold, "checked when the template was read");
     let fixed = alert
         .rules
         .first()
@@ -318,8 +317,9 @@ fn silent(
     if !moments.is_empty() {
         made.cases.push(Case {
             name: format!(
-                "{} is silent in normal hours recorded from {from} on",
-                alert.template.alert
+                "{} is silent in normal hours recorded from {} on",
+                alert.template.alert,
+                named(from)
             ),
             alert: alert.template.alert.clone(),
             replay,
@@ -327,6 +327,16 @@ fn silent(
         });
     }
     Ok(())
+}
+
+/// A time without its fraction.
+fn named(time: Timestamp) -> String {
+    time.to_string()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+        + "Z"
 }
 
 fn nearest(sorted: &[Timestamp], time: Timestamp) -> Option<Timestamp> {

@@ -1,10 +1,13 @@
 //! Thresholds from what a recording shows as normal.
 //!
-//! A window is normal unless a finding (medium or worse) of the template's detector overlaps it, for the
+//! A window is normal unless a finding (medium or worse) of the template's detectors overlaps it, for the
 //! same account where the template tells accounts apart. Of all normal windows a percentile counts, so
 //! that one odd minute does not, times the headroom. A recording shorter than the window is scaled up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use promql_parser::parser::Expr;
 
@@ -32,12 +35,16 @@ pub(super) struct Study {
     /// First and last moment of the recording.
     pub(super) span: Option<(Timestamp, Timestamp)>,
     window: Duration,
+    /// How many groups there are, those included that the expression says nothing of.
+    groups_known: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     time: Timestamp,
     value: f64,
+    /// Seconds of recording before it.
+    covered: u64,
     normal: bool,
 }
 
@@ -75,17 +82,9 @@ impl Study {
         };
         let seconds = end.micros().saturating_sub(start.micros()).unsigned_abs() / 1_000_000;
         let step = seconds.div_ceil(MOMENTS).max(5);
-        let range = study.window.as_secs().max(1);
-        // The first half of a short recording says too little about the whole window.
-        let from = range.min(seconds / 2);
-        for at in (from..=seconds).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
-            let time = later(start, at);
-            let scale = if range > at {
-                range as f64 / at.max(1) as f64
-            } else {
-                1.0
-            };
-            study.look(template, measure, history, findings, (time, scale));
+        study.groups_known = groups_known(template, history);
+        for at in (0..=seconds).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+            study.look(template, measure, history, findings, (later(start, at), at));
         }
         study
     }
@@ -96,7 +95,7 @@ impl Study {
         measure: &Expr,
         history: &History,
         findings: &[Finding],
-        (time, scale): (Timestamp, f64),
+        (time, covered): (Timestamp, u64),
     ) {
         let evaluation = Evaluation {
             history,
@@ -120,7 +119,8 @@ impl Study {
             let group = labels.filtered(|name| template.per.iter().any(|label| label == name));
             self.groups.entry(group).or_default().push(Seen {
                 time,
-                value: value * scale,
+                value,
+                covered,
                 normal,
             });
         }
@@ -144,24 +144,14 @@ impl Study {
                 floor,
             } => (percentile, headroom.unwrap_or(own), floor),
         };
-        let mut ranked: Vec<(&Labels, f64, usize)> = self
-            .groups
-            .iter()
-            .filter_map(|(group, seen)| {
-                let mut normal: Vec<f64> =
-                    seen.iter().filter(|s| s.normal).map(|s| s.value).collect();
-                normal.sort_by(f64::total_cmp);
-                Some((group, at_percentile(&normal, percentile)?, normal.len()))
-            })
-            .collect();
+        let mut ranked = self.normal_values(percentile);
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         // What a usual group does: the one that three quarters stay below. Who does more has its own.
         let usual = if template.per.is_empty() {
             0
         } else {
-            ranked.len() / 4
+            (self.groups_known.max(ranked.len()) / 4).min(MOST_OVERRIDES)
         };
-        let usual = usual.min(MOST_OVERRIDES);
         let origin = |(value, windows): (f64, usize), number: &str| {
             format!(
                 "{number} {}: {headroom} times {} (p{percentile} of {windows} windows of {} in normal hours{}), \
@@ -173,23 +163,24 @@ impl Study {
                 plain(floor)
             )
         };
-        let Some(&(_, value, windows)) = ranked.get(usual) else {
-            let why = if self.groups.is_empty() {
-                "nothing was recorded"
-            } else {
-                "no recorded hour is normal"
+        let nothing = || {
+            let why = match (self.groups.is_empty(), ranked.is_empty()) {
+                (true, _) => "nothing was recorded",
+                (false, true) => "no recorded hour is normal",
+                (false, false) => "most do nothing of the kind",
             };
-            return vec![Fitted {
-                group: Labels::default(),
-                number: plain(floor),
-                origin: format!("{} {}: {why}; {because}", plain(floor), threshold.unit),
-            }];
+            format!("{} {}: {why}; {because}", plain(floor), threshold.unit)
         };
-        let base = rounded_up(value * headroom).max(floor);
+        let typical = ranked.get(usual);
+        let base = typical
+            .map_or(0.0, |(_, value, _)| rounded_up(value * headroom))
+            .max(floor);
         let mut all = vec![Fitted {
             group: Labels::default(),
             number: plain(base),
-            origin: origin((value, windows), &plain(base)),
+            origin: typical.map_or_else(nothing, |(_, value, windows)| {
+                origin((*value, *windows), &plain(base))
+            }),
         }];
         if !template.per.is_empty() {
             let busy = ranked
@@ -206,6 +197,33 @@ impl Study {
             }));
         }
         all
+    }
+
+    /// The percentile of each group's normal windows, and how many those are.
+    fn normal_values(&self, percentile: f64) -> Vec<(&Labels, f64, usize)> {
+        let range = self.window.as_secs().max(1);
+        let recorded = self.span.map_or(0, |(from, to)| {
+            to.micros().saturating_sub(from.micros()).unsigned_abs() / 1_000_000
+        });
+        let of = |seen: &[Seen], least: u64| {
+            let whole = seen.iter().filter(|s| s.normal && s.covered >= least);
+            let scaled = |s: &Seen| s.value * (range as f64 / range.min(s.covered.max(1)) as f64);
+            let mut values: Vec<f64> = whole.map(scaled).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        // The first half of a short recording says too little about a whole window: it counts only
+        // where there is nothing else.
+        let groups = self.groups.iter().filter_map(|(group, seen)| {
+            let best = of(seen, range.min(recorded / 2));
+            let values = if best.is_empty() {
+                of(seen, range.min(60))
+            } else {
+                best
+            };
+            Some((group, at_percentile(&values, percentile)?, values.len()))
+        });
+        groups.collect()
     }
 
     fn scaled(&self) -> String {
@@ -241,12 +259,23 @@ impl Study {
     }
 }
 
+/// How many groups a history knows, whatever the metric.
+fn groups_known(template: &Template, history: &History) -> usize {
+    let labels = history
+        .metrics()
+        .flat_map(|(_, metric)| metric.series.keys());
+    let whole =
+        labels.filter(|labels| template.per.iter().all(|name| !labels.get(name).is_empty()));
+    let group = |labels: &Labels| labels.filtered(|name| template.per.iter().any(|l| l == name));
+    whole.map(group).collect::<BTreeSet<Labels>>().len()
+}
+
 /// Whether a finding is about what the template alerts about, and about whom these labels name.
 fn concerns(finding: &Finding, template: &Template, labels: &Labels) -> bool {
     let same =
         |label: &str, value: &str| labels.get(label).is_empty() || labels.get(label) == value;
     finding.severity >= Severity::Medium
-        && template.detector.as_ref() == Some(&finding.detector)
+        && template.detectors.contains(&finding.detector)
         && same(
             "namespace",
             finding.subject.namespace.as_deref().unwrap_or_default(),

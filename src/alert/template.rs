@@ -30,8 +30,8 @@ pub struct Template {
     pub kubernetes: Option<Version>,
     /// Whether its series do not exist before the first event that they count.
     pub absent_until_first_use: bool,
-    /// The detector whose findings are what it alerts about.
-    pub detector: Option<String>,
+    /// The detectors whose findings are what it alerts about.
+    pub detectors: Vec<String>,
     /// The metrics that it needs, with the labels that it needs of them.
     pub needs: Vec<(String, Vec<String>)>,
     /// The expression, with `{{threshold}}` where the number goes.
