@@ -1,7 +1,8 @@
 //! Thresholds from what a recording shows as normal.
 //!
 //! A window is normal unless a finding (medium or worse) of the template's detectors overlaps it, for the
-//! same account where the template tells accounts apart. Of all normal windows a percentile counts, so
+//! same account where the template tells accounts apart; a finding that is high or worse makes its
+//! account's windows abnormal for all such templates. Of all normal windows a percentile counts, so
 //! that one odd minute does not, times the headroom. A recording shorter than the window is scaled up.
 
 use std::{
@@ -274,8 +275,10 @@ fn groups_known(template: &Template, history: &History) -> usize {
 fn concerns(finding: &Finding, template: &Template, labels: &Labels) -> bool {
     let same =
         |label: &str, value: &str| labels.get(label).is_empty() || labels.get(label) == value;
-    finding.severity >= Severity::Medium
-        && template.detectors.contains(&finding.detector)
+    let about = template.detectors.contains(&finding.detector);
+    // What an account that has been found out does is not what is normal for it, whatever it is.
+    let found_out = !template.per.is_empty() && finding.severity >= Severity::High;
+    (about && finding.severity >= Severity::Medium || found_out)
         && same(
             "namespace",
             finding.subject.namespace.as_deref().unwrap_or_default(),
