@@ -1,6 +1,6 @@
 //! Thresholds from what a recording shows as normal.
 //!
-//! A window is normal unless a finding (medium or worse) of the template's detectors overlaps it, for the
+//! A window is normal unless a finding (medium or worse, if the template says no other) of its detectors overlaps it, for the
 //! same account where the template tells accounts apart; a finding that is high or worse makes its
 //! account's windows abnormal for all such templates. Of all normal windows a percentile counts, so
 //! that one odd minute does not, times the headroom. A recording shorter than the window is scaled up.
@@ -278,7 +278,7 @@ fn concerns(finding: &Finding, template: &Template, labels: &Labels) -> bool {
     let about = template.detectors.contains(&finding.detector);
     // What an account that has been found out does is not what is normal for it, whatever it is.
     let found_out = !template.per.is_empty() && finding.severity >= Severity::High;
-    (about && finding.severity >= Severity::Medium || found_out)
+    (about && finding.severity >= template.abnormal_from || found_out)
         && same(
             "namespace",
             finding.subject.namespace.as_deref().unwrap_or_default(),

@@ -10,7 +10,7 @@ use std::{fs, io, path::Path, time::Duration};
 use promql_parser::parser::{Expr, MatrixSelector, Offset, VectorSelector};
 
 use super::kubernetes::Version;
-use crate::metric::Labels;
+use crate::{finding::Severity, metric::Labels};
 
 /// What stands for the threshold in a template's expression.
 pub(super) const THRESHOLD: &str = "{{threshold}}";
@@ -32,6 +32,8 @@ pub struct Template {
     pub absent_until_first_use: bool,
     /// The detectors whose findings are what it alerts about.
     pub detectors: Vec<String>,
+    /// From which severity on such a finding makes a window abnormal.
+    pub abnormal_from: Severity,
     /// The metrics that it needs, with the labels that it needs of them.
     pub needs: Vec<(String, Vec<String>)>,
     /// The expression, with `{{threshold}}` where the number goes.

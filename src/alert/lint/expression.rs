@@ -4,7 +4,7 @@ use promql_parser::parser::{BinaryExpr, Call, Expr, VectorSelector};
 
 use super::{Linter, ProblemKind};
 use crate::{
-    alert::{evaluate::metric_name, rules::Located},
+    alert::{evaluate::metric_name, rules::Located, template::selectors},
     metric::Known,
 };
 
@@ -112,6 +112,10 @@ impl Linter<'_> {
 fn uses(binary: &BinaryExpr, using: Use) -> (Use, Use) {
     let (left, right) = (bare(&binary.lhs), bare(&binary.rhs));
     match &*binary.op.to_string() {
+        // `x unless max_over_time(x[1d] offset 1h)`: the value of a series that is new is its increase.
+        "unless" if left.is_some_and(|left| was_there(&binary.rhs, left)) => {
+            (Use::Rise, Use::Presence)
+        }
         "and" | "unless" if right.is_some() => (using, Use::Presence),
         // `x - x offset 1h` is the increase by hand.
         "-" if left.zip(right).is_some_and(|(a, b)| {
@@ -122,6 +126,14 @@ fn uses(binary: &BinaryExpr, using: Use) -> (Use, Use) {
         }
         _ => (using, using),
     }
+}
+
+/// Whether `expr` asks for the past of the same metric, and for nothing else.
+fn was_there(expr: &Expr, now: &VectorSelector) -> bool {
+    let past = selectors(expr);
+    let same =
+        |then: &VectorSelector| then.offset.is_some() && metric_name(then) == metric_name(now);
+    !past.is_empty() && past.iter().all(|(then, _)| same(then))
 }
 
 fn bare(expr: &Expr) -> Option<&VectorSelector> {

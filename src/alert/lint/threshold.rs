@@ -60,9 +60,9 @@ impl Linter<'_> {
     ) {
         let span = format!("from {first} to {last}");
         let (op, number) = (at.op, at.number);
-        if seen.values == 0 {
-            let mut missing = metric_names(at.expr).into_iter();
-            let missing = missing.find(|name| self.world.history.metric(name).is_none());
+        let mut missing = metric_names(at.expr).into_iter();
+        let missing = missing.find(|name| self.world.history.metric(name).is_none());
+        if seen.values == 0 || missing.is_some() {
             let why = missing.map_or_else(
                 || "too few scrapes for the window".to_owned(),
                 |name| format!("the history has no {name}"),

@@ -13,12 +13,13 @@ use super::{
 };
 use crate::metric::{Labels, Text};
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "alert",
     "source",
     "kubernetes",
     "absent-until-first-use",
     "detectors",
+    "abnormal-from",
     "needs",
     "expr",
     "for",
@@ -76,6 +77,7 @@ fn build(id: &str, text: &str, node: &Node) -> Read<Template> {
         kubernetes: optional("kubernetes").map(str::parse).transpose()?,
         absent_until_first_use: optional("absent-until-first-use") == Some("true"),
         detectors: texts(node.get("detectors")),
+        abnormal_from: optional("abnormal-from").unwrap_or("medium").parse()?,
         needs: needs(node),
         expr: required("expr")?,
         hold: required("for")?,
