@@ -43,6 +43,9 @@ pub(super) struct Expected {
     pub(super) annotations: Vec<(String, String)>,
 }
 
+/// What fires at one step, and the accounts whose rules do.
+type Moment = (Vec<Expected>, Vec<Labels>);
+
 /// All rules of one alert, understood.
 pub(super) struct Alert<'a> {
     template: &'a Template,
@@ -89,11 +92,8 @@ impl<'a> Alert<'a> {
 
     /// What fires at each step; `None` where Prometheus 2 and 3 would not say the same. With each step,
     /// the accounts whose rules fire.
-    fn expected(
-        &self,
-        replay: &Replay,
-    ) -> Result<Vec<Option<(Vec<Expected>, Vec<Labels>)>>, String> {
-        let all = |semantics| -> Result<Vec<(Vec<Expected>, Vec<Labels>)>, String> {
+    fn expected(&self, replay: &Replay) -> Result<Vec<Option<Moment>>, String> {
+        let all = |semantics| -> Result<Vec<Moment>, String> {
             let mut all = vec![(Vec::new(), Vec::new()); replay.ticks];
             for rule in &self.rules {
                 let firing = replay.firing(&rule.expr, rule.hold, semantics);

@@ -15,7 +15,7 @@ use promql_parser::parser::Expr;
 use super::{
     evaluate::{Evaluation, Outcome},
     replay::later,
-    template::{Template, ThresholdRule, window},
+    template::{Template, Threshold, ThresholdRule, window},
 };
 use crate::{
     finding::{Finding, Severity, Timestamp},
@@ -58,6 +58,21 @@ pub(super) struct Fitted {
     pub(super) number: String,
     /// Where it comes from, in words.
     pub(super) origin: String,
+}
+
+/// What one group does in normal hours.
+struct Ranked<'a> {
+    group: &'a Labels,
+    value: f64,
+    windows: usize,
+}
+
+/// How a threshold is fitted.
+#[derive(Debug, Clone, Copy)]
+struct Measure {
+    percentile: f64,
+    headroom: f64,
+    floor: f64,
 }
 
 impl Study {
@@ -129,79 +144,94 @@ impl Study {
 
     /// The thresholds: first the one for all, then those of busy groups.
     pub(super) fn thresholds(&self, template: &Template, headroom: Option<f64>) -> Vec<Fitted> {
-        let threshold = &template.threshold;
-        let because = &threshold.because;
-        let (percentile, headroom, floor) = match threshold.rule {
-            ThresholdRule::Fixed(number) => {
-                return vec![Fitted {
-                    group: Labels::default(),
-                    number: plain(number),
-                    origin: format!("{} {}, fixed: {because}", plain(number), threshold.unit),
-                }];
-            }
+        let Threshold {
+            rule,
+            unit,
+            because,
+        } = &template.threshold;
+        match *rule {
+            ThresholdRule::Fixed(number) => vec![Fitted {
+                group: Labels::default(),
+                number: plain(number),
+                origin: format!("{} {unit}, fixed: {because}", plain(number)),
+            }],
             ThresholdRule::Fitted {
                 percentile,
                 headroom: own,
                 floor,
-            } => (percentile, headroom.unwrap_or(own), floor),
-        };
-        let mut ranked = self.normal_values(percentile);
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+            } => {
+                let mut ranked = self.normal_values(percentile);
+                ranked.sort_by(|a, b| {
+                    b.value
+                        .total_cmp(&a.value)
+                        .then_with(|| a.group.cmp(b.group))
+                });
+                let measure = Measure {
+                    percentile,
+                    headroom: headroom.unwrap_or(own),
+                    floor,
+                };
+                self.fitted(template, &ranked, measure)
+            }
+        }
+    }
+
+    /// The threshold for all, and those of the busy, the busiest first in `ranked`.
+    fn fitted(&self, template: &Template, ranked: &[Ranked<'_>], by: Measure) -> Vec<Fitted> {
         // What a usual group does: the one that three quarters stay below. Who does more has its own.
         let usual = if template.per.is_empty() {
             0
         } else {
             (self.groups_known.max(ranked.len()) / 4).min(MOST_OVERRIDES)
         };
-        let origin = |(value, windows): (f64, usize), number: &str| {
-            format!(
-                "{number} {}: {headroom} times {} (p{percentile} of {windows} windows of {} in normal hours{}), \
-                 at least {}: {because}",
-                threshold.unit,
-                significant(value),
-                minutes(self.window),
-                self.scaled(),
-                plain(floor)
-            )
-        };
-        let nothing = || {
-            let why = match (self.groups.is_empty(), ranked.is_empty()) {
-                (true, _) => "nothing was recorded",
-                (false, true) => "no recorded hour is normal",
-                (false, false) => "most do nothing of the kind",
-            };
-            format!("{} {}: {why}; {because}", plain(floor), threshold.unit)
-        };
         let typical = ranked.get(usual);
-        let base = typical
-            .map_or(0.0, |(_, value, _)| rounded_up(value * headroom))
-            .max(floor);
-        let mut all = vec![Fitted {
+        let number = |ranked: &Ranked<'_>| rounded_up(ranked.value * by.headroom);
+        let base = typical.map_or(0.0, number).max(by.floor);
+        let origin = match typical {
+            Some(typical) => self.origin(template, typical, by, base),
+            None => {
+                let why = match (self.groups.is_empty(), ranked.is_empty()) {
+                    (true, _) => "nothing was recorded",
+                    (false, true) => "no recorded hour is normal",
+                    (false, false) => "most do nothing of the kind",
+                };
+                let Threshold { unit, because, .. } = &template.threshold;
+                format!("{} {unit}: {why}; {because}", plain(base))
+            }
+        };
+        let all = Fitted {
             group: Labels::default(),
             number: plain(base),
-            origin: typical.map_or_else(nothing, |(_, value, windows)| {
-                origin((*value, *windows), &plain(base))
-            }),
-        }];
-        if !template.per.is_empty() {
-            let busy = ranked
-                .iter()
-                .filter(|(_, value, _)| value * headroom > base);
-            all.extend(busy.take(MOST_OVERRIDES).map(|&(group, value, windows)| {
-                let number = plain(rounded_up(value * headroom));
-                let origin = origin((value, windows), &number);
-                Fitted {
-                    group: group.clone(),
-                    number,
-                    origin,
-                }
-            }));
-        }
-        all
+            origin,
+        };
+        let busy = ranked
+            .iter()
+            .filter(|ranked| !ranked.group.is_empty() && ranked.value * by.headroom > base);
+        let own = busy.take(MOST_OVERRIDES).map(|ranked| Fitted {
+            group: ranked.group.clone(),
+            number: plain(number(ranked)),
+            origin: self.origin(template, ranked, by, number(ranked)),
+        });
+        std::iter::once(all).chain(own).collect()
+    }
+
+    fn origin(&self, template: &Template, of: &Ranked<'_>, by: Measure, number: f64) -> String {
+        let Threshold { unit, because, .. } = &template.threshold;
+        format!(
+            "{} {unit}: {} times {} (p{} of {} windows of {} in normal hours{}), at least {}: {because}",
+            plain(number),
+            by.headroom,
+            significant(of.value),
+            by.percentile,
+            of.windows,
+            minutes(self.window),
+            self.scaled(),
+            plain(by.floor)
+        )
     }
 
     /// The percentile of each group's normal windows, and how many those are.
-    fn normal_values(&self, percentile: f64) -> Vec<(&Labels, f64, usize)> {
+    fn normal_values(&self, percentile: f64) -> Vec<Ranked<'_>> {
         let range = self.window.as_secs().max(1);
         let recorded = self.span.map_or(0, |(from, to)| {
             to.micros().saturating_sub(from.micros()).unsigned_abs() / 1_000_000
@@ -222,7 +252,11 @@ impl Study {
             } else {
                 best
             };
-            Some((group, at_percentile(&values, percentile)?, values.len()))
+            Some(Ranked {
+                group,
+                value: at_percentile(&values, percentile)?,
+                windows: values.len(),
+            })
         });
         groups.collect()
     }

@@ -192,10 +192,10 @@ fn rule(template: &Template, fitted: &Fitted, busy: &[Labels]) -> AlertRule {
     let mut labels = vec![("severity".to_owned(), template.severity.clone())];
     if fitted.group.is_empty() {
         for group in busy {
-            expr.push_str(&format!("\nunless on ({on}) {}", series(group)));
+            expr += &format!("\nunless on ({on}) {}", series(group));
         }
     } else {
-        expr.push_str(&format!("\nand on ({on}) {}", series(&fitted.group)));
+        expr += &format!("\nand on ({on}) {}", series(&fitted.group));
         // The result carries them anyway; here they tell rules of one name apart (`promtool check rules`).
         let own = fitted
             .group

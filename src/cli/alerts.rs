@@ -45,7 +45,7 @@ pub(super) struct AlertsArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     world: WorldArgs,
-    /// Write satrail.rules.yaml and satrail.rules_test.yaml into DIR
+    /// Write the rules (satrail.rules.yaml) and their unit tests into DIR
     #[arg(long, short, value_name = "DIR", required = true)]
     output: Option<PathBuf>,
     /// Also write satrail.prometheusrule.yaml, for the Prometheus operator

@@ -19,6 +19,9 @@ use super::{Error, Exit, Verdict, progress::Bar};
 
 const RULES: &str = "satrail.rules.yaml";
 const TESTS: &str = "satrail.rules_test.yaml";
+/// How many points a counter has: in a month one every two minutes, enough for windows of 15.
+const MOST_STEPS: i64 = 20_000;
+
 const OPERATOR: &str = "satrail.prometheusrule.yaml";
 
 /// Makes the rules, writes them, and says what was made and what was left out.
@@ -81,8 +84,6 @@ fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
     let (state, telemetry) = pipeline::telemetry(&config.options, &bar)?;
     let report = state.report(&config.options);
     drop(bar);
-    // A month at a scrape every two minutes: enough for windows of a quarter of an hour.
-    const MOST_STEPS: i64 = 20_000;
     let seconds = telemetry
         .span()
         .map_or(0, |(from, to)| to.seconds() - from.seconds());
