@@ -14,6 +14,7 @@
 //! (`tests/metrics.rs`, `tests/prometheus_api.rs`).
 
 mod api;
+mod archive;
 mod bad;
 mod catalogue;
 mod exposition;
@@ -23,8 +24,10 @@ mod labels;
 mod line;
 mod rate;
 mod scrape;
+mod stored;
 
 pub use api::{ApiError, read_api};
+pub use archive::Archive;
 pub use bad::{BadLine, BadLines};
 pub use catalogue::{Catalogue, Known, LabelValues};
 pub use exposition::{Exposition, Family, Sample, read_exposition};
@@ -32,7 +35,7 @@ pub use history::{History, Limits, Metric, Point, Series};
 pub use kind::Kind;
 pub use labels::{Escaped, Labels, Names, Text};
 pub use line::Format;
-pub use rate::{Semantics, Window, delta, increase, is_stale_marker, rate};
+pub use rate::{Semantics, Step, Window, delta, increase, is_stale_marker, rate, steps};
 pub use scrape::{Scrape, TimeFrom, instance_from_name, scrape_time, time_from_name};
 
 use crate::finding::Timestamp;
