@@ -9,13 +9,15 @@ use crate::{
     config::{self, AccountsConfig, Config, ConfigFile, Judgement, Output, selection, window},
     finding::Severity,
     output::{Destination, Look},
-    pipeline::{Options, Order, Selection, Window},
+    pipeline::{Options, Order, ScrapeHints, Selection, Window},
     source::Limits,
 };
 
 use super::{
     Cli, Command, Surroundings,
-    arguments::{AccountsArgs, InputArgs, MergeArgs, OutputArgs, ReportArgs, ScanArgs},
+    arguments::{
+        AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
+    },
 };
 
 /// What is to be done, with everything that it takes.
@@ -89,7 +91,7 @@ impl Action {
 fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> {
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
-    let options = input(args.input, "scan", around)?;
+    let options = scan_input(args.input, args.metrics, around)?;
     report(
         options,
         args.report,
@@ -97,6 +99,28 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
         progress,
         output(args.output, around),
     )
+}
+
+/// Metrics alone are read if only they are named: then standard input is no log.
+fn scan_input(
+    args: InputArgs,
+    metrics: MetricsArgs,
+    around: &Surroundings,
+) -> Result<Options, config::Error> {
+    let alone = args.paths.is_empty() && !metrics.metrics.is_empty();
+    let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+    if stdin(&args.paths) && stdin(&metrics.metrics) {
+        return Err(config::Error::new(
+            "standard input cannot be both the audit log and the metrics",
+        ));
+    }
+    let mut options = input(args, "scan", alone, around)?;
+    options.metrics = metrics.metrics;
+    options.scrape_hints = ScrapeHints {
+        time: metrics.scrape_time,
+        instance: metrics.instance,
+    };
+    Ok(options)
 }
 
 fn merge(args: MergeArgs, around: &Surroundings) -> Result<Config, config::Error> {
@@ -117,7 +141,7 @@ fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig,
     Ok(AccountsConfig {
         strict: args.input.strict,
         progress: progress(&args.input, around),
-        options: input(args.input, "accounts", around)?,
+        options: input(args.input, "accounts", false, around)?,
         output: output(args.output, around),
         order: Order {
             key: args.sort,
@@ -130,6 +154,8 @@ fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig,
 fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
+        metrics: Vec::new(),
+        scrape_hints: ScrapeHints::default(),
         threads: 0,
         limits: Limits {
             max_line_bytes: config::MAX_LINE_BYTES,
@@ -145,9 +171,15 @@ fn defaults(around: &Surroundings) -> Options {
     }
 }
 
-fn input(args: InputArgs, command: &str, around: &Surroundings) -> Result<Options, config::Error> {
+/// `none_is_fine`: something else is read than logs.
+fn input(
+    args: InputArgs,
+    command: &str,
+    none_is_fine: bool,
+    around: &Surroundings,
+) -> Result<Options, config::Error> {
     let mut paths = args.paths;
-    if paths.is_empty() {
+    if paths.is_empty() && !none_is_fine {
         if around.stdin_is_terminal {
             let hint = format!(
                 "name files or directories, such as 'satrail {command} /var/log/kubernetes/audit', \

@@ -9,7 +9,7 @@ use clap::{
 
 use crate::{
     config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size},
-    finding::Severity,
+    finding::{Severity, Timestamp},
     output::Format,
     pipeline::{Bound, SortKey},
 };
@@ -19,6 +19,7 @@ Examples:
   satrail scan /var/log/kubernetes/audit    a directory, .gz and .zst included
   satrail scan 'audit-2026-01-*.log.gz'     a glob
   kubectl logs POD | satrail scan           a pipe
+  satrail scan DIR --metrics scrapes        audit logs and kube-apiserver's metrics
   satrail scan --since 24h --min-severity medium DIR
   satrail scan --fail-on critical --format json -o report.json DIR
 
@@ -69,6 +70,8 @@ Examples:
 pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
@@ -140,6 +143,24 @@ pub(super) struct InputArgs {
     /// Show no progress bar; without a terminal there is none anyway
     #[arg(long)]
     pub(super) no_progress: bool,
+}
+
+/// Which metrics are read, and what they do not say themselves.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Metrics")]
+pub(super) struct MetricsArgs {
+    /// Also read scrapes of kube-apiserver's /metrics, or answers of the Prometheus API: files,
+    /// directories, globs or `-`; without PATH, nothing else is read
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) metrics: Vec<PathBuf>,
+    /// Take scrapes to be of this time (RFC 3339) [default: their samples' times, else that in the
+    /// file's name, else the file's]
+    #[arg(long, value_name = "T", requires = "metrics")]
+    pub(super) scrape_time: Option<Timestamp>,
+    /// Take scrapes to be of this instance [default: their label `instance`, else what the file's name
+    /// begins with]
+    #[arg(long, value_name = "NAME", requires = "metrics")]
+    pub(super) instance: Option<String>,
 }
 
 /// What is reported, and what the exit code says of it.

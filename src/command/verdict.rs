@@ -69,10 +69,11 @@ fn complaints(report: &Report, strict: bool) -> Vec<String> {
         .filter(|trouble| trouble.unreadable || strict)
         .map(|trouble| format!("{}: {}", trouble.file, trouble.why))
         .collect();
-    if strict && report.input.bad_lines > 0 {
+    let bad_lines = report.bad_lines();
+    if strict && bad_lines > 0 {
         let shown = report.coverage.bad_lines.iter();
         complaints.extend(shown.map(|bad| format!("{}:{}: {}", bad.file, bad.line, bad.why)));
-        let total = thousands(report.input.bad_lines);
+        let total = thousands(bad_lines);
         complaints.push(format!("bad lines: {total} (an error because of --strict)"));
     }
     complaints
@@ -120,6 +121,7 @@ mod tests {
                 troubles: unreadable.map(trouble).into_iter().collect(),
                 ..Coverage::default()
             },
+            reconciliation: None,
         }
     }
 

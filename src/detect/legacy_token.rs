@@ -106,8 +106,8 @@ struct Seen {
 
 /// What an event's annotations say about its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Token {
-    secret: String,
+pub(super) struct Token {
+    pub(super) secret: String,
     origin: SecretOrigin,
     invalidated: bool,
 }
@@ -156,7 +156,7 @@ impl Detector for LegacyToken {
 }
 
 impl Token {
-    fn of(event: &Event<'_>) -> Option<Self> {
+    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
         let annotations = event.annotations.json().as_bytes();
         // Nearly no event has the mark; one with escapes is looked at in full, in case they hide it.
         if memchr::memmem::find(annotations, MARK).is_none()

@@ -140,9 +140,9 @@ impl Sample {
         let place = context.place(self.identity, self.origin);
         Evidence {
             time: Some(self.time),
-            audit_id: self.audit_id.clone(),
+            audit_id: Some(self.audit_id.clone()),
             file: place.file,
-            line: place.line,
+            line: Some(place.line),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    finding::{Finding, Severity, Subject, SubjectKind},
+    finding::{Evidence, Finding, Severity, Subject, SubjectKind},
     pipeline::{Input, Report},
 };
 
@@ -146,6 +146,7 @@ pub(super) fn subject(subject: &Subject) -> String {
         SubjectKind::ServiceAccount => shown(&name).into_owned(),
         SubjectKind::User => format!("user {}", shown(&name)),
         SubjectKind::AuditLog => format!("log {}", shown(&name)),
+        SubjectKind::ApiServer => format!("apiserver {}", shown(&name)),
     }
 }
 
@@ -221,6 +222,11 @@ fn facts(finding: &Finding) -> String {
     let when = units::range(finding.first_seen, finding.last_seen);
     match finding.evidence.first() {
         None => when,
-        Some(evidence) => format!("{when}, see {}:{}", evidence.file, evidence.line),
+        Some(Evidence {
+            file,
+            line: Some(line),
+            ..
+        }) => format!("{when}, see {file}:{line}"),
+        Some(Evidence { file, .. }) => format!("{when}, see {file}"),
     }
 }

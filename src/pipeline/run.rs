@@ -11,6 +11,7 @@ use super::{
     census::Census,
     duplicates::Seen,
     fold::{self, Folded, Job, Study},
+    scrapes::Scrapes,
     state::Scan,
 };
 
@@ -35,9 +36,13 @@ pub enum Error {
     },
 }
 
-/// Reads everything once (twice where the window hangs on the newest event) with all detectors.
+/// Reads everything once (twice where the window hangs on the newest event) with all detectors. Where
+/// there is no audit log, the newest event is the newest scrape.
 pub fn scan(options: &Options, progress: &dyn Progress) -> Result<State, Error> {
-    Ok(State::new(study::<Scan>(options, progress)?, options.dedup))
+    let mut scrapes = Scrapes::read(options, progress)?;
+    let (folded, newest) = study::<Scan>(options, progress)?;
+    scrapes.keep(options.window.span(newest.or(scrapes.newest())));
+    Ok(State::new(folded, scrapes, options.dedup))
 }
 
 /// Reads everything once, with all detectors and one row per ServiceAccount, by user name.
@@ -45,11 +50,12 @@ pub fn accounts(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<(State, Vec<AccountRow>), Error> {
+    let (folded, _) = study::<(Scan, Census)>(options, progress)?;
     let Folded {
         reading,
         ledger,
         study: (scan, mut census),
-    } = study::<(Scan, Census)>(options, progress)?;
+    } = folded;
     ledger.count_open(&mut census);
     let state = State::new(
         Folded {
@@ -57,16 +63,17 @@ pub fn accounts(
             ledger,
             study: scan,
         },
+        Scrapes::default(),
         options.dedup,
     );
     Ok((state, census.rows()))
 }
 
-/// Reads everything with one study.
+/// Reads every audit log with one study; says when the newest event was, if the window hangs on it.
 pub(super) fn study<S: Study>(
     options: &Options,
     progress: &dyn Progress,
-) -> Result<Folded<S>, Error> {
+) -> Result<(Folded<S>, Option<Timestamp>), Error> {
     let found = source::find(&options.paths);
     let sizes: Option<u64> = found.inputs.iter().map(Input::stored_bytes).sum();
     let passes = if options.window.needs_newest() { 2 } else { 1 };
@@ -86,7 +93,7 @@ pub(super) fn study<S: Study>(
     };
     let mut folded = fold::run::<S>(&job, options.threads).map_err(Error::Threads)?;
     folded.reading.troubles.extend(found.troubles);
-    Ok(folded)
+    Ok((folded, newest))
 }
 
 /// The time of the newest event, by a pass of its own: lines are not in time order (FACTS 10).

@@ -133,9 +133,9 @@ impl Draft<'_> {
             attributes,
             evidence: vec![Evidence {
                 time: Some(at(self.seen.0)),
-                audit_id: "client-chosen-1".to_owned(),
+                audit_id: Some("client-chosen-1".to_owned()),
                 file: "audit/audit.log".to_owned(),
-                line: 17,
+                line: Some(17),
             }],
             remediation: Remediation {
                 summary: self.advice.to_owned(),
