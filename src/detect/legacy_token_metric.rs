@@ -135,7 +135,7 @@ fn finding(counter: &Counter<'_>, parts: Parts, context: &MetricContext<'_>) -> 
             _ => Severity::Medium,
         },
         summary: format!(
-            "{total} uses of tokens that never expire {}: {what}; the audit log knows whose",
+            "tokens that never expire are in use: {total} times {}, {what}; the audit log knows whose",
             counter.period()
         ),
         attributes: named([

@@ -78,7 +78,7 @@ impl MetricDetector for StaleTokenMetric {
                     Severity::Medium
                 },
                 summary: format!(
-                    "{} uses (at most one for each token and 10 s) of tokens that should have been renewed, {}: \
+                    "tokens that should have been renewed are in use: {} times {}, counted once for each token and 10 s at most: \
                      a client never re-reads its token, or uses a copy",
                     counter.count(),
                     counter.period()
