@@ -6,9 +6,11 @@
 pub mod finding;
 pub mod source;
 pub mod event;
+pub mod metric;
 pub mod detect;
 pub mod pipeline;
 pub mod output;
+pub mod alert;
 pub mod config;
 pub mod command;
 pub mod cli;

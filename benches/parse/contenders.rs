@@ -128,6 +128,7 @@ fn add(answer: &mut Answer, event: &Event<'_>) {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the log's names")]
 struct Audit<'a> {
     #[serde(borrow, rename = "auditID")]
     audit_id: Cow<'a, str>,
@@ -202,7 +203,7 @@ impl Audit<'_> {
     }
 }
 
-/// serde_json into a struct that borrows, everything else ignored.
+/// `serde_json` into a struct that borrows, everything else ignored.
 pub(crate) fn serde_json_struct(log: &[u8]) -> Answer {
     let mut answer = Answer::default();
     for line in lines(log) {
@@ -246,39 +247,43 @@ pub(crate) fn simd_json_tape(log: &[u8]) -> Answer {
         copy.clear();
         copy.extend_from_slice(line);
         let tape = simd_json::to_tape_with_buffers(&mut copy, &mut buffers).unwrap();
-        let top = tape.as_value();
-        let top = top.as_object().unwrap();
-        let (mut facts, mut texts) = (EMPTY, [""; 4]);
-        for (key, value) in &top {
-            let text = || value.into_string().unwrap_or_default();
-            let inner = |key: &str| {
-                value
-                    .get(key)
-                    .and_then(ValueIntoString::into_string)
-                    .unwrap_or_default()
-            };
-            match key {
-                "auditID" => texts[0] = text(),
-                "stage" => facts.stage = text(),
-                "requestURI" => texts[1] = text(),
-                "verb" => facts.verb = text(),
-                "user" => facts.user = inner("username"),
-                "userAgent" => texts[2] = text(),
-                "objectRef" => {
-                    facts.resource = inner("resource");
-                    texts[3] = inner("name");
-                }
-                "responseStatus" => facts.code = value.get_u16("code").unwrap_or_default(),
-                "requestReceivedTimestamp" => facts.received = Timestamp::parse(text()),
-                "stageTimestamp" => facts.stage_time = Timestamp::parse(text()),
-                "annotations" => facts.legacy = value.get(LEGACY).is_some(),
-                _ => {}
-            }
-        }
-        facts.lengths = texts.iter().map(|text| text.len()).sum();
-        answer.add(&facts);
+        answer.add(&tape_facts(&tape));
     }
     answer
+}
+
+fn tape_facts<'a>(tape: &simd_json::Tape<'a>) -> Facts<'a> {
+    let top = tape.as_value();
+    let top = top.as_object().unwrap();
+    let (mut facts, mut texts) = (EMPTY, [""; 4]);
+    for (key, value) in &top {
+        let text = || value.into_string().unwrap_or_default();
+        let inner = |key: &str| {
+            value
+                .get(key)
+                .and_then(ValueIntoString::into_string)
+                .unwrap_or_default()
+        };
+        match key {
+            "auditID" => texts[0] = text(),
+            "stage" => facts.stage = text(),
+            "requestURI" => texts[1] = text(),
+            "verb" => facts.verb = text(),
+            "user" => facts.user = inner("username"),
+            "userAgent" => texts[2] = text(),
+            "objectRef" => {
+                facts.resource = inner("resource");
+                texts[3] = inner("name");
+            }
+            "responseStatus" => facts.code = value.get_u16("code").unwrap_or_default(),
+            "requestReceivedTimestamp" => facts.received = Timestamp::parse(text()),
+            "stageTimestamp" => facts.stage_time = Timestamp::parse(text()),
+            "annotations" => facts.legacy = value.get(LEGACY).is_some(),
+            _ => {}
+        }
+    }
+    facts.lengths = texts.iter().map(|text| text.len()).sum();
+    facts
 }
 
 const EMPTY: Facts<'static> = Facts {

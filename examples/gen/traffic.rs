@@ -74,7 +74,8 @@ impl Traffic {
             .is_some_and(|watch| watch.ends <= self.now)
             && let Some(watch) = self.watches.pop_front()
         {
-            return self.watch_line(&watch, "ResponseComplete", out);
+            self.watch_line(&watch, "ResponseComplete", out);
+            return;
         }
         match self.rng.below(100) {
             0 => self.unauthorized(out),
@@ -118,20 +119,8 @@ impl Traffic {
         } else {
             format!("{resource}-{}", rng.hex(6))
         };
-        let mut uri = format!("{path}/namespaces/{namespace}/{resource}");
-        match verb {
-            "list" => uri.push_str(r"?limit=500\u0026resourceVersion=0"),
-            "create" => {}
-            _ => put(&mut uri, format_args!("/{name}")),
-        }
-        let mut object = format!(r#"{{"resource":"{resource}","namespace":"{namespace}""#);
-        if !name.is_empty() {
-            put(&mut object, format_args!(r#","name":"{name}""#));
-        }
-        if !group.is_empty() {
-            put(&mut object, format_args!(r#","apiGroup":"{group}""#));
-        }
-        object.push_str(r#","apiVersion":"v1"}"#);
+        let uri = request_uri(&path, namespace, resource, verb, &name);
+        let object = object_ref(resource, namespace, &name, group);
         let denied = rng.below(25) == 0;
         let with_body = self.profile == Profile::Mixed && rng.below(5) == 0;
         let level = if with_body {
@@ -251,6 +240,26 @@ impl Traffic {
         );
         out.push('\n');
     }
+}
+
+fn request_uri(path: &str, namespace: &str, resource: &str, verb: &str, name: &str) -> String {
+    let uri = format!("{path}/namespaces/{namespace}/{resource}");
+    match verb {
+        "list" => uri + r"?limit=500\u0026resourceVersion=0",
+        "create" => uri,
+        _ => format!("{uri}/{name}"),
+    }
+}
+
+fn object_ref(resource: &str, namespace: &str, name: &str, group: &str) -> String {
+    let mut object = format!(r#"{{"resource":"{resource}","namespace":"{namespace}""#);
+    if !name.is_empty() {
+        put(&mut object, format_args!(r#","name":"{name}""#));
+    }
+    if !group.is_empty() {
+        put(&mut object, format_args!(r#","apiGroup":"{group}""#));
+    }
+    object + r#","apiVersion":"v1"}"#
 }
 
 fn bodies(rng: &mut Rng, namespace: &str, verb: &str, out: &mut String) {

@@ -256,6 +256,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A time, or `null`. What is no time is read as none, as the exact path does.
+    #[expect(clippy::option_option, reason = "not certain; no time; a time")]
     fn time(&mut self) -> Option<Option<Timestamp>> {
         if self.take(b"null") {
             return Some(None);
@@ -263,6 +264,7 @@ impl<'a> Scanner<'a> {
         Some(Timestamp::parse(self.name()?.as_plain()?))
     }
 
+    #[expect(clippy::option_option, reason = "not certain; no body; a body")]
     fn body(&mut self) -> Option<Option<Value<'a>>> {
         let start = self.at;
         self.skip()?;

@@ -1,8 +1,6 @@
 //! Events from entropy: bytes decide each choice, and no bytes left means the plainest choice, so
 //! that a failing case shrinks to something readable.
 
-use std::fmt::Write as _;
-
 /// Bytes to choose by.
 pub(crate) struct Entropy<'a>(pub(crate) &'a [u8]);
 
@@ -53,7 +51,7 @@ fn string(entropy: &mut Entropy<'_>, text: &str) -> String {
         if style == 7 && entropy.once_in(2) || must && !matches!(char, '"' | '\\') {
             let mut units = [0; 2];
             for unit in char.encode_utf16(&mut units) {
-                write!(out, "\\u{unit:04X}").unwrap();
+                out.extend(format!("\\u{unit:04X}").chars());
             }
         } else if must || style == 6 && char == '/' {
             out.push('\\');

@@ -7,10 +7,10 @@ use satrail::{
 
 use crate::reference::{Verdict, mend, plain, verdict};
 
-/// Holds both paths against serde_json:
+/// Holds both paths against `serde_json`:
 ///
-/// - what serde_json accepts, the exact path reads alike, and so does the fast path if it vouches for it;
-/// - what serde_json rejects, the exact path rejects; the fast path may accept it only if the defect lies
+/// - what `serde_json` accepts, the exact path reads alike, and so does the fast path if it vouches for it;
+/// - what `serde_json` rejects, the exact path rejects; the fast path may accept it only if the defect lies
 ///   inside a value that it keeps or skips as text.
 pub(crate) fn check(line: &str) {
     let mut parser = Parser::default();

@@ -1,9 +1,9 @@
-//! What an event says, read by serde_json: slow, independent, and as plain as can be.
+//! What an event says, read by `serde_json`: slow, independent, and as plain as can be.
 
 use std::collections::BTreeMap;
 
 use satrail::{
-    event::{Event, Level, Stage, User},
+    event::{Event, Level, Stage, User, Value as Json},
     finding::Timestamp,
 };
 use serde_json::{Map, Value};
@@ -90,7 +90,7 @@ pub(crate) fn plain(event: &Event<'_>) -> Plain {
 }
 
 fn plain_user(user: User<'_>) -> PlainUser {
-    let extra = user.object.get("extra").and_then(|extra| extra.object());
+    let extra = user.object.get("extra").and_then(Json::object);
     PlainUser {
         name: user.name.read().into_owned(),
         groups: user
@@ -119,7 +119,7 @@ pub(crate) enum Verdict {
     NotJson,
 }
 
-/// What serde_json makes of a line.
+/// What `serde_json` makes of a line.
 pub(crate) fn verdict(line: &str) -> Verdict {
     match serde_json::from_str::<Value>(&mend(line)) {
         Err(_) => Verdict::NotJson,
@@ -130,7 +130,7 @@ pub(crate) fn verdict(line: &str) -> Verdict {
     }
 }
 
-/// Replaces lone surrogate escapes, which serde_json refuses and Go reads as U+FFFD.
+/// Replaces lone surrogate escapes, which `serde_json` refuses and Go reads as U+FFFD.
 pub(crate) fn mend(line: &str) -> String {
     let chars: Vec<char> = line.chars().collect();
     let unit = |at: usize| {
@@ -170,6 +170,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
+#[expect(clippy::option_option, reason = "no object, and one of the wrong type")]
 fn object<'a>(top: &'a Map<String, Value>, key: &str) -> Option<Option<&'a Map<String, Value>>> {
     match get(top, key) {
         None => Some(None),
@@ -201,6 +202,30 @@ fn user(object: &Map<String, Value>) -> Option<PlainUser> {
     })
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "no code, and a code of the wrong type"
+)]
+fn code(status: Option<&Map<String, Value>>) -> Option<Option<u16>> {
+    match status.and_then(|status| get(status, "code")) {
+        None => Some(None),
+        Some(code) => Some(Some(u16::try_from(code.as_u64()?).ok()?)),
+    }
+}
+
+#[expect(clippy::option_option, reason = "no object, and one of the wrong type")]
+fn object_ref(top: &Map<String, Value>) -> Option<Option<[String; 5]>> {
+    let Some(parts) = object(top, "objectRef")? else {
+        return Some(None);
+    };
+    let names = ["resource", "namespace", "name", "apiGroup", "subresource"];
+    let mut out = <[String; 5]>::default();
+    for (slot, name) in out.iter_mut().zip(names) {
+        *slot = text(parts, name)?;
+    }
+    Some(Some(out))
+}
+
 fn read(top: &Map<String, Value>) -> Option<Plain> {
     let kind = get(top, "kind");
     if kind.is_some_and(|kind| kind != "Event") || kind.is_none() && get(top, "auditID").is_none() {
@@ -228,21 +253,6 @@ fn read(top: &Map<String, Value>) -> Option<Plain> {
         return None;
     }
     let status = object(top, "responseStatus")?;
-    let code = match status.and_then(|status| get(status, "code")) {
-        None => None,
-        Some(code) => Some(u16::try_from(code.as_u64()?).ok()?),
-    };
-    let names = ["resource", "namespace", "name", "apiGroup", "subresource"];
-    let object_ref = match object(top, "objectRef")? {
-        None => None,
-        Some(parts) => {
-            let mut out = <[String; 5]>::default();
-            for (slot, name) in out.iter_mut().zip(names) {
-                *slot = text(parts, name)?;
-            }
-            Some(out)
-        }
-    };
     let annotations = object(top, "annotations")?;
     Some(Plain {
         level: level.map_or("other", |level| level.as_str()).to_owned(),
@@ -260,8 +270,8 @@ fn read(top: &Map<String, Value>) -> Option<Plain> {
         },
         source_ips: source_ips.map(strings).unwrap_or_default(),
         user_agent: text(top, "userAgent")?,
-        object: object_ref,
-        code,
+        object: object_ref(top)?,
+        code: code(status)?,
         status: status.map_or(Value::Null, |status| Value::Object(status.clone())),
         request_body: get(top, "requestObject").cloned(),
         response_body: get(top, "responseObject").cloned(),
@@ -270,7 +280,7 @@ fn read(top: &Map<String, Value>) -> Option<Plain> {
         annotations: annotations
             .into_iter()
             .flatten()
-            .map(|(key, value)| (key.clone(), value.as_str().map(str::to_owned)))
+            .map(|(key, value)| (key.clone(), value.as_str().map(ToOwned::to_owned)))
             .collect(),
     })
 }

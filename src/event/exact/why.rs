@@ -5,7 +5,7 @@ use simd_json::ErrorType;
 
 use crate::event::Value;
 
-/// Why `line` is not JSON, which simd-json has found; serde_json words it and knows the place better.
+/// Why `line` is not JSON, which simd-json has found; `serde_json` words it and knows the place better.
 pub(super) fn not_json(line: &str, error: &simd_json::Error) -> String {
     match serde_json::from_str::<serde::de::IgnoredAny>(line) {
         Err(worded) if worded.classify() == Category::Eof => {

@@ -63,7 +63,7 @@ impl Walk {
     #[inline(always)]
     pub(super) fn step(&mut self, masks: Masks) -> Step {
         // Keeps LLVM (22) from computing with vectors of single bits instead of integers, between which
-        // it then moves the bits one by one: ten times slower.
+        // it then moves the bits one by one: a third slower, measured on lists of pods.
         let masks = black_box(masks);
         let quotes = masks.quotes & !self.escaped_bytes(masks.backslashes);
         // From an opening quote on, up to the byte before the closing one.
@@ -99,12 +99,12 @@ impl Walk {
     #[inline(always)]
     fn end(&self, opens: u64, closes: u64) -> Option<u32> {
         let mut left = closes;
-        let mut closed = 0;
+        let mut ended = 0;
         while left != 0 {
             let at = left.trailing_zeros();
             let opened = u64::from((opens & ((1 << at) - 1)).count_ones());
-            closed += 1;
-            if closed == self.depth + opened {
+            ended += 1;
+            if ended == self.depth + opened {
                 return Some(at);
             }
             left &= left - 1;
@@ -113,7 +113,6 @@ impl Walk {
     }
 
     /// Which bytes are escaped, that is, follow an odd run of backslashes.
-    #[expect(clippy::inline_always, reason = "as in step")]
     #[inline(always)]
     fn escaped_bytes(&mut self, backslashes: u64) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
