@@ -1,4 +1,10 @@
 //! What the repository says about itself is generated from the code, committed, and compared here.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::{
     fmt::Write,

@@ -1,4 +1,5 @@
 //! The built program on real events: the sample of the repository, whole, damaged and cut in pieces.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
     fs,
@@ -354,6 +355,9 @@ fn lines_delivered_twice_are_told_and_removed() {
     assert_eq!(findings(&once), reference);
 }
 
+/// What rows are compared by, as text.
+type Key = fn(&Value) -> String;
+
 #[test]
 fn accounts_are_sorted_by_any_key() {
     let rows = |arguments: &[&str]| {
@@ -362,7 +366,6 @@ fn accounts_are_sorted_by_any_key() {
     };
     let all = rows(&[]).len();
     assert_eq!(all, 18);
-    type Key = fn(&Value) -> String;
     let keys: [(&str, bool, Key); 7] = [
         ("requests", true, |r| {
             format!("{:>9}", r["requests"].as_u64().unwrap())

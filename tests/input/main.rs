@@ -1,5 +1,6 @@
 //! Whole files, held to the law over generated and damaged content: what the fuzz targets `chunk` and
 //! `decompress` do, for a few hundred cases.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[path = "../parse/generate.rs"]
 mod generate;
