@@ -153,11 +153,13 @@ impl SampleKind {
             return (Self::Other, String::new());
         };
         if object.name.is_empty() {
-            let given = |name| deed::has_parameter(event, name, |value| !value.is_empty());
-            let all = event.verb == "list"
-                && !["resourceVersion", "limit", "continue"]
-                    .into_iter()
-                    .any(given);
+            let bounds = ["resourceVersion", "limit", "continue"];
+            let bounded = || {
+                deed::has_parameter(event, |name, value| {
+                    bounds.contains(&name) && !value.is_empty()
+                })
+            };
+            let all = event.verb == "list" && !bounded();
             return (
                 if all { Self::ListsAll } else { Self::Other },
                 String::new(),
