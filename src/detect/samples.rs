@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    event::Event,
+    event::{Event, Text},
     finding::{Evidence, Timestamp},
     source::Origin,
 };
@@ -165,13 +165,9 @@ impl SampleKind {
                 String::new(),
             );
         }
-        let namespace = object.namespace.read();
-        let words = format!(
-            "{} {}/{}",
-            object.resource,
-            activity::namespace(&namespace),
-            object.name
-        );
+        let [resource, namespace, name] =
+            [object.resource, object.namespace, object.name].map(Text::read);
+        let words = [&*resource, " ", activity::namespace(&namespace), "/", &name].concat();
         let reads = event.verb == "get";
         (if reads { Self::ReadsOne } else { Self::Other }, words)
     }
