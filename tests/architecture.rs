@@ -1,5 +1,7 @@
 //! The modules stand in the order in which the data flows, and each uses only what stands before it.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::{fs, path::Path};
 
 /// The order of DESIGN: stages of equal rank stand in one line and do not know each other.

@@ -1,6 +1,12 @@
 //! The numbers, checked against something independent: jq on the same lines, and the notes of the
 //! recording.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that panics has failed"
+)]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,6 +1,8 @@
 //! The law: any split of the input, over any number of threads, files, forms and runs, comes to the same
 //! report, byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::{
     fs,
     io::Write,

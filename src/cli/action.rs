@@ -95,6 +95,15 @@ impl Action {
 }
 
 fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> {
+    if args.input.dedup && args.report.partial_state.is_some() {
+        return Err(config::Error::new(
+            "--dedup and --partial-state do not go together: a line that stands in two shards \
+             cannot be removed when their states are merged",
+        )
+        .hint(
+            "scan all of it at once with --dedup, or cut the shards so that they share no line",
+        ));
+    }
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
     let options = input(args.input, "scan", around)?;

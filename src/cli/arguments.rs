@@ -29,7 +29,8 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on
   1  a finding is
-  2  usage error, unreadable input, failed output; with --strict bad lines
+  2  usage error, unreadable input, failed output; with --strict also bad
+     lines and files cut short
 Reported is what --select, --ignore, --min-severity and exceptions leave.
 
 satrail.toml:
@@ -51,7 +52,8 @@ Example:
   satrail scan --partial-state node1.state DIR         on each node
   satrail merge node1.state node2.state node3.state    in one place
 
---since, --until and --dedup are decided when the states are made.";
+--since and --until are decided when the states are made. --dedup cannot be: lines that two
+machines both hold are not told apart afterwards.";
 
 pub(super) const ACCOUNTS_EXAMPLES: &str = "\
 Examples:
@@ -93,7 +95,7 @@ pub(super) struct MergeArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
     /// Make bad lines and files cut short an error (exit code 2)
-    #[arg(long)]
+    #[arg(long, help_heading = "Findings")]
     pub(super) strict: bool,
 }
 
@@ -102,13 +104,13 @@ pub(super) struct AccountsArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     /// Sort by this: counts and times with the largest first, `first` and `name` upwards
-    #[arg(long, value_name = "KEY", default_value = "requests", value_parser = sort_key())]
+    #[arg(long, value_name = "KEY", help_heading = "Rows", default_value = "requests", value_parser = sort_key())]
     pub(super) sort: SortKey,
     /// Sort the other way round
-    #[arg(long)]
+    #[arg(long, help_heading = "Rows")]
     pub(super) reverse: bool,
     /// Show no more than N accounts
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Rows")]
     pub(super) limit: Option<usize>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -190,7 +192,7 @@ pub(super) struct ReportArgs {
     /// Read thresholds, allow-list and exceptions from this file; none is read without
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Also write the mergeable state for `satrail merge`
+    /// Also write the mergeable state for `satrail merge`; not with --dedup
     #[arg(long, value_name = "FILE")]
     pub(super) partial_state: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    event::Event,
+    event::{Event, Text},
     finding::{Evidence, Timestamp},
     source::Origin,
 };
@@ -153,23 +153,21 @@ impl SampleKind {
             return (Self::Other, String::new());
         };
         if object.name.is_empty() {
-            let given = |name| deed::has_parameter(event, name, |value| !value.is_empty());
-            let all = event.verb == "list"
-                && !["resourceVersion", "limit", "continue"]
-                    .into_iter()
-                    .any(given);
+            let bounds = ["resourceVersion", "limit", "continue"];
+            let bounded = || {
+                deed::has_parameter(event, |name, value| {
+                    bounds.contains(&name) && !value.is_empty()
+                })
+            };
+            let all = event.verb == "list" && !bounded();
             return (
                 if all { Self::ListsAll } else { Self::Other },
                 String::new(),
             );
         }
-        let namespace = object.namespace.read();
-        let words = format!(
-            "{} {}/{}",
-            object.resource,
-            activity::namespace(&namespace),
-            object.name
-        );
+        let [resource, namespace, name] =
+            [object.resource, object.namespace, object.name].map(Text::read);
+        let words = [&*resource, " ", activity::namespace(&namespace), "/", &name].concat();
         let reads = event.verb == "get";
         (if reads { Self::ReadsOne } else { Self::Other }, words)
     }

@@ -1,7 +1,5 @@
 //! Counts per time bucket, as fine as bounded memory allows.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Timestamp;
@@ -22,8 +20,9 @@ const BLOCK: i64 = 60;
 pub struct Series<const MAX_BLOCKS: usize> {
     width: u8,
     total: u64,
-    /// By block number (time / width / 60): the buckets that have something in them.
-    blocks: BTreeMap<i64, Vec<(u8, u32)>>,
+    /// Sorted by block number (time / width / 60): the buckets that have something in them. Not a map,
+    /// whose nodes would be mostly empty: most series of a large cluster have one block or two.
+    blocks: Vec<(i64, Vec<(u8, u32)>)>,
 }
 
 /// The best window of a [`Series`].
@@ -81,7 +80,23 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
 
     /// Adds `count` to bucket number `bucket`, which is given in the present width.
     fn insert(&mut self, bucket: i64, count: u32) {
-        let block = self.blocks.entry(bucket.div_euclid(BLOCK)).or_default();
+        let number = bucket.div_euclid(BLOCK);
+        let at = match self.blocks.last() {
+            // Most logs are in order.
+            Some(&(last, _)) if last == number => self.blocks.len() - 1,
+            Some(&(last, _)) if last > number => {
+                self.blocks.partition_point(|&(other, _)| other < number)
+            }
+            _ => self.blocks.len(),
+        };
+        if self
+            .blocks
+            .get(at)
+            .is_none_or(|&(other, _)| other != number)
+        {
+            self.blocks.insert(at, (number, Vec::new()));
+        }
+        let block = &mut self.blocks[at].1;
         #[expect(clippy::cast_possible_truncation, reason = "below 60")]
         let slot = bucket.rem_euclid(BLOCK) as u8;
         match block.binary_search_by_key(&slot, |&(slot, _)| slot) {
@@ -125,7 +140,7 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
 
     /// The buckets that have something in them, by time: number (time / width) and count.
     pub fn buckets(&self) -> impl Iterator<Item = (i64, u32)> {
-        self.blocks.iter().flat_map(|(&block, slots)| {
+        self.blocks.iter().flat_map(|&(block, ref slots)| {
             slots
                 .iter()
                 .map(move |&(slot, count)| (block * BLOCK + i64::from(slot), count))

@@ -55,8 +55,8 @@ impl fmt::Debug for Parser {
 /// lines that did not parse. A body may hold such an object as well, and then what follows from there on
 /// does not parse either, since the event around it goes on after it: call again on the rest.
 #[must_use]
-pub fn resync(line: &str) -> Option<usize> {
-    let after_first = line.as_bytes().get(1..)?;
+pub fn resync(line: impl AsRef<[u8]>) -> Option<usize> {
+    let after_first = line.as_ref().get(1..)?;
     memmem::find(
         after_first,
         br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#,

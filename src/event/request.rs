@@ -2,6 +2,8 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::finding::Timestamp;
+
 use super::{Event, Stage};
 
 /// Names one request: audit ID, arrival, verb and URI, hashed to 64 bits.
@@ -68,7 +70,7 @@ impl Event<'_> {
     pub fn key(&self) -> Key {
         let received = self
             .received
-            .map_or(i64::MIN, |time| time.micros())
+            .map_or(i64::MIN, Timestamp::micros)
             .cast_unsigned();
         [self.audit_id, self.verb, self.request_uri]
             .iter()

@@ -22,7 +22,7 @@ use super::fold::Study;
 
 /// About 60 MB at 900 bytes an opening.
 const MAX_OPENINGS: usize = 65_536;
-/// About 16 MB. Closings pile up where the policy omits ResponseStarted.
+/// About 16 MB. Closings pile up where the policy omits `ResponseStarted`.
 const MAX_CLOSINGS: usize = 1_000_000;
 
 /// Requests that were opened, closed, or both.

@@ -1,9 +1,9 @@
 //! The lines of a chunk -> events and requests, each noted once.
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use crate::{
-    event::{BadLine, Event, Parser, Standing},
+    event::{BadLine, Event, Parser, Standing, resync},
     source::Origin,
 };
 
@@ -88,77 +88,88 @@ impl<'a, S: Study> Lines<'a, S> {
 
     /// A line that is not known to be text.
     fn bytes(&mut self, origin: Origin, line: &[u8]) {
-        match simdutf8::compat::from_utf8(line) {
-            Ok(line) => self.line(origin, line),
-            Err(error) => {
-                let why = format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1);
-                self.reading.bad(BadLine { origin, why });
-                // The damage may be of a half line that the next event is glued to.
-                let starts: Vec<usize> = memmem::find_iter(line, EVENT_START).collect();
-                if let Some(&start) = starts.iter().find(|&&at| at > error.valid_up_to()) {
-                    self.bytes(origin, &line[start..]);
-                }
-            }
+        let mut rest = line;
+        for tries in 0.. {
+            let error = match simdutf8::compat::from_utf8(rest) {
+                Ok(text) => return self.line(origin, text),
+                Err(error) => error,
+            };
+            let at = line.len() - rest.len() + error.valid_up_to() + 1;
+            self.reading.bad(BadLine {
+                origin,
+                why: format!("invalid UTF-8 at byte {at}"),
+            });
+            // The damage may be of a half line that the next event is glued to.
+            let damaged = &rest[error.valid_up_to()..];
+            let next = if tries < MOST_GLUED {
+                resync(damaged)
+            } else {
+                None
+            };
+            let Some(next) = next else { return };
+            rest = &damaged[next..];
         }
     }
 
     fn line(&mut self, origin: Origin, line: &str) {
+        // The source takes a byte-order mark off the start of a file; concatenated files have more.
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
-        let text = line.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
+        let text = line.trim_matches(padding);
         if text.len() < line.len() {
             self.reading.nul_bytes += nul_bytes(line) - nul_bytes(text);
         }
         if !text.is_empty() {
-            self.piece(origin, text);
+            self.events(origin, text);
         }
     }
 
-    /// A line, or what stands on it from some event start on.
-    fn piece(&mut self, origin: Origin, text: &str) {
-        let bad = match self.parser.parse(text, origin) {
-            Ok(event) => {
-                let (reading, entries) = (&mut self.reading, &mut self.entries);
-                return note(
-                    &event,
-                    self.span,
-                    self.seen,
-                    reading,
-                    entries,
-                    &mut self.study,
-                );
+    /// The events of a line: one, unless a crash left half a line and the next event was glued to it,
+    /// or two writers glued whole ones.
+    fn events(&mut self, origin: Origin, text: &str) {
+        let mut rest = text;
+        for tries in 0.. {
+            let Err(bad) = self.event(origin, rest) else {
+                return;
+            };
+            let next = if tries < MOST_GLUED {
+                resync(rest)
+            } else {
+                None
+            };
+            let Some(at) = next else {
+                return self.reading.bad(bad);
+            };
+            let front = rest[..at].trim_end_matches(padding);
+            if self.event(origin, front).is_err() {
+                self.reading.bad(bad);
             }
-            Err(bad) => bad,
-        };
-        // A crash leaves half a line, and the next event is glued to it; two writers glue whole ones.
-        let Some(at) = memmem::find_iter(text.as_bytes(), EVENT_START).find(|&at| at > 0) else {
-            return self.reading.bad(bad);
-        };
-        let (front, rest) = text.split_at(at);
-        self.line_front(origin, front, bad);
-        self.piece(origin, rest);
+            rest = &rest[at..];
+        }
     }
 
-    /// What stands before the next event start on a line that is no event as a whole.
-    fn line_front(&mut self, origin: Origin, front: &str, bad: BadLine) {
-        match self.parser.parse(front.trim_matches('\0'), origin) {
-            Ok(event) => {
-                let (reading, entries) = (&mut self.reading, &mut self.entries);
-                note(
-                    &event,
-                    self.span,
-                    self.seen,
-                    reading,
-                    entries,
-                    &mut self.study,
-                );
-            }
-            Err(_) => self.reading.bad(bad),
-        }
+    /// Takes note of one event, if `text` is one.
+    fn event(&mut self, origin: Origin, text: &str) -> Result<(), BadLine> {
+        let event = self.parser.parse(text, origin)?;
+        note(
+            &event,
+            self.span,
+            self.seen,
+            &mut self.reading,
+            &mut self.entries,
+            &mut self.study,
+        );
+        Ok(())
     }
 }
 
-/// What every event written by kube-apiserver starts with (apiserver `types.go`, field order).
-const EVENT_START: &[u8] = br#"{"kind":"Event""#;
+/// How often a line is searched for another event start: enough for what crashes leave, and a bound on
+/// what a hostile body in a broken line can cost.
+const MOST_GLUED: u32 = 64;
+
+/// What may stand around an event: white space, and the NULs that copytruncate leaves.
+const fn padding(c: char) -> bool {
+    c == '\0' || c.is_ascii_whitespace()
+}
 
 fn nul_bytes(text: &str) -> u64 {
     memchr::memchr_iter(0, text.as_bytes()).count() as u64
@@ -197,5 +208,77 @@ fn note<S: Study>(
             study.request(event);
             entries.push(Entry::Close(event.key()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"a","stage":"ResponseComplete","requestURI":"/x","verb":"get","user":{"username":"u"}}"#;
+
+    /// Counts requests and does nothing else.
+    #[derive(Debug, Default)]
+    struct Count(u64);
+
+    impl Study for Count {
+        fn event(&mut self, _event: &Event<'_>) {}
+
+        fn request(&mut self, _event: &Event<'_>) {
+            self.0 += 1;
+        }
+
+        fn merge(&mut self, other: Self) {
+            self.0 += other.0;
+        }
+    }
+
+    /// Requests, bad lines and lines of a chunk.
+    fn read(chunk: &[u8]) -> (u64, u64, u64) {
+        let mut lines = Lines::<Count>::new(Span::default(), None);
+        lines.chunk(1, 0, chunk);
+        (lines.study.0, lines.reading.bad_lines, lines.reading.lines)
+    }
+
+    #[test]
+    fn events_are_found_behind_what_crashes_leave() {
+        let half = &EVENT[..90];
+        let nuls = "\0".repeat(500);
+        for (text, expected) in [
+            (format!("{EVENT}\n{EVENT}"), (2, 0, 2)),
+            (format!("{EVENT}\r\n\r\n  \n{EVENT}\n"), (2, 0, 4)),
+            (format!("{half}{EVENT}\n"), (1, 1, 1)),
+            (format!("{half}{nuls}{EVENT}\n{EVENT}"), (2, 1, 2)),
+            (format!("{nuls}{EVENT}\n{nuls}"), (1, 0, 2)),
+            (format!("{EVENT}{EVENT}{half}{EVENT}\n"), (3, 1, 1)),
+            (format!("{EVENT}\u{fffd}{EVENT}\n"), (1, 1, 1)),
+            (format!("\u{feff}{EVENT}\n\u{feff}{EVENT}"), (2, 0, 2)),
+            (format!("{half}\n{EVENT}"), (1, 1, 2)),
+            ("no json\n\n".to_owned(), (0, 1, 2)),
+        ] {
+            assert_eq!(read(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn broken_text_costs_its_own_line_alone() {
+        let mut bytes = EVENT.as_bytes()[..40].to_vec();
+        bytes.extend_from_slice(b"\xff\xfe");
+        bytes.extend_from_slice(EVENT.as_bytes());
+        bytes.extend_from_slice(b"\n\xff\n");
+        bytes.extend_from_slice(EVENT.as_bytes());
+        assert_eq!(read(&bytes), (2, 2, 3));
+    }
+
+    #[test]
+    fn a_hostile_line_of_event_starts_ends_soon() {
+        let starts = br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#.repeat(50_000);
+        let (requests, bad, _) = read(&starts);
+        assert_eq!((requests, bad), (0, u64::from(MOST_GLUED) + 1));
+        let mut broken = starts;
+        for at in (50..broken.len()).step_by(44) {
+            broken[at] = 0xff;
+        }
+        assert_eq!(read(&broken).0, 0);
     }
 }
