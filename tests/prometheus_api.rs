@@ -60,6 +60,15 @@ fn samples(read: &Exposition) -> BTreeMap<String, u64> {
     .collect()
 }
 
+/// What each path of the server serves: `/0` the first text, and so on.
+fn by_index(texts: Vec<String>) -> impl Fn(&str) -> String {
+    move |path| {
+        let index = path.trim_start_matches('/').parse().ok();
+        let text = index.and_then(|at: usize| texts.get(at));
+        text.cloned().unwrap_or_default()
+    }
+}
+
 #[test]
 fn its_answers_are_what_we_read() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metrics");
@@ -80,13 +89,8 @@ fn its_answers_are_what_we_read() {
         .map(|path| plain(&fs::read_to_string(path).unwrap()))
         .collect();
     let directory = tempfile::tempdir().unwrap();
-    let served = texts.clone();
-    let text = move |path: &str| {
-        let index = path.trim_start_matches('/').parse().ok();
-        let text = index.and_then(|at: usize| served.get(at));
-        text.cloned().unwrap_or_default()
-    };
-    let prometheus = start(directory.path(), serve(text), texts.len());
+    let port = serve(by_index(texts.clone()));
+    let prometheus = start(directory.path(), port, texts.len());
     for (at, text) in texts.iter().enumerate() {
         let ours = read_exposition(
             text.as_bytes(),

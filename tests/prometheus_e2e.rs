@@ -334,10 +334,10 @@ fn the_right_alerts_fire_and_no_others() {
     );
     let prometheus = Prometheus::start(directory.path(), &config);
     // Every series has two samples of the first phase before the second one begins.
-    let scraped = escaped(
+    let twice = escaped(
         "min(count_over_time({__name__=~\"satrail_audit_events_total|serviceaccount_stale_tokens_total\"}[1m]))",
     );
-    prometheus.wait_for(&format!("/api/v1/query?query={scraped}"), |body| {
+    prometheus.wait_for(&format!("/api/v1/query?query={twice}"), |body| {
         number(body).filter(|&least| least >= 3.0)
     });
     let quiet = prometheus.wait_for("/api/v1/alerts", alerts);
