@@ -2,6 +2,7 @@
 //!
 //! The only place that knows clap. [`Surroundings`] is the only place that looks at the environment.
 
+mod alerts;
 mod arguments;
 mod surroundings;
 mod action;
@@ -54,6 +55,9 @@ enum Command {
     /// Write metrics per ServiceAccount for Prometheus
     #[command(after_help = arguments::METRICS_EXAMPLES)]
     Metrics(MetricsArgs),
+    /// Make Prometheus alert rules that can fire, with unit tests that prove it; or check rules
+    #[command(after_help = alerts::EXAMPLES)]
+    Alerts(Box<alerts::AlertsArgs>),
     /// List what satrail looks for
     Detectors(DetectorsArgs),
     /// Print one detector's documentation

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here but the exit code, and nothing is printed but by the writers.
 
+mod alerts;
 mod verdict;
 mod progress;
 mod scan;
@@ -12,6 +13,7 @@ mod detectors;
 mod explain;
 
 pub use accounts::accounts;
+pub use alerts::{alerts, alerts_lint};
 pub use detectors::detectors;
 pub use explain::explain;
 pub use merge::merge;

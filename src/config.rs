@@ -3,10 +3,12 @@
 //! Knows no clap and looks at no environment. The file is read only where `--config` names it: a cron
 //! job's result does not depend on the directory that it happens to start in.
 
+mod alerts;
 mod error;
 mod file;
 mod units;
 
+pub use alerts::{AlertsConfig, LintConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use units::{parse_bound, parse_size, parse_step};

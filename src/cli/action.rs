@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountsConfig, Config, ConfigFile, Judgement, MetricsConfig, Output, selection,
-        window,
+        self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
+        MetricsConfig, Output, selection, window,
     },
     finding::Severity,
     output::{Destination, Look},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Cli, Command, Surroundings,
+    Cli, Command, Surroundings, alerts,
     arguments::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
     },
@@ -32,6 +32,10 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail alerts`
+    Alerts(Box<AlertsConfig>),
+    /// `satrail alerts lint`
+    Lint(Box<LintConfig>),
     /// `satrail metrics`
     Metrics(Box<MetricsConfig>),
     /// `satrail detectors`
@@ -84,6 +88,7 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
@@ -164,7 +169,7 @@ fn metrics(args: MetricsArgs, around: &Surroundings) -> Result<MetricsConfig, co
     })
 }
 
-fn defaults(around: &Surroundings) -> Options {
+pub(super) fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
         threads: 0,
@@ -244,7 +249,7 @@ fn report(
     })
 }
 
-fn output(args: OutputArgs, around: &Surroundings) -> Output {
+pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
     Output::new(args.format, args.output, around.stdout)
 }
 
