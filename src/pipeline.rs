@@ -15,6 +15,7 @@ mod gaps;
 mod exceptions;
 mod accounts;
 mod census;
+mod telemetry;
 mod state;
 mod run;
 
@@ -26,6 +27,7 @@ pub use report::{
     BadLineShown, Coverage, DetectorCoverage, Duplicates, ExceptionUse, Exceptions, Gap, Input,
     Report, Trouble,
 };
-pub use run::{Error, accounts, scan};
+pub use run::{Error, accounts, scan, telemetry};
 pub use state::State;
+pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

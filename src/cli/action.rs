@@ -6,7 +6,10 @@ use clap::{Parser, error::ErrorKind};
 use clap_complete::Shell;
 
 use crate::{
-    config::{self, AccountsConfig, Config, ConfigFile, Judgement, Output, selection, window},
+    config::{
+        self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
+        MetricsConfig, Output, selection, window,
+    },
     finding::Severity,
     output::{Destination, Look},
     pipeline::{Options, Order, Selection, Window},
@@ -14,8 +17,10 @@ use crate::{
 };
 
 use super::{
-    Cli, Command, Surroundings,
-    arguments::{AccountsArgs, InputArgs, MergeArgs, OutputArgs, ReportArgs, ScanArgs},
+    Cli, Command, Surroundings, alerts,
+    arguments::{
+        AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
+    },
 };
 
 /// What is to be done, with everything that it takes.
@@ -27,6 +32,12 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail alerts`
+    Alerts(Box<AlertsConfig>),
+    /// `satrail alerts lint`
+    Lint(Box<LintConfig>),
+    /// `satrail metrics`
+    Metrics(Box<MetricsConfig>),
     /// `satrail detectors`
     Detectors(Output),
     /// `satrail explain`
@@ -77,6 +88,8 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Alerts(args) => alerts::action(*args, around)?,
+            Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
             Command::Completions { shell } => Self::Completions(shell),
@@ -136,7 +149,27 @@ fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig,
     })
 }
 
-fn defaults(around: &Surroundings) -> Options {
+fn metrics(args: MetricsArgs, around: &Surroundings) -> Result<MetricsConfig, config::Error> {
+    let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
+    let ConfigFile {
+        settings,
+        exceptions,
+    } = file.unwrap_or_default();
+    Ok(MetricsConfig {
+        destination: args.output.map_or(Destination::Stdout, Destination::named),
+        top: args.top,
+        history: args.openmetrics.then_some(args.step),
+        strict: args.input.strict,
+        progress: progress(&args.input, around),
+        options: Options {
+            settings,
+            exceptions,
+            ..input(args.input, "metrics", around)?
+        },
+    })
+}
+
+pub(super) fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
         threads: 0,
@@ -216,7 +249,7 @@ fn report(
     })
 }
 
-fn output(args: OutputArgs, around: &Surroundings) -> Output {
+pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
     Output::new(args.format, args.output, around.stdout)
 }
 

@@ -8,10 +8,10 @@ use clap::{
 };
 
 use crate::{
-    config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size},
+    config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
     finding::Severity,
     output::Format,
-    pipeline::{Bound, SortKey},
+    pipeline::{Bound, SortKey, TOP},
 };
 
 pub(super) const SCAN_EXAMPLES: &str = "\
@@ -61,6 +61,14 @@ Examples:
   satrail accounts --format json DIR |
     jq '.accounts[] | select(.secrets.distinct > 0)'";
 
+pub(super) const METRICS_EXAMPLES: &str = "\
+Examples:
+  satrail metrics -o /var/lib/node_exporter/satrail.prom DIR
+                                                  for the node exporter's textfile collector
+  satrail metrics --openmetrics -o satrail.om DIR
+  promtool tsdb create-blocks-from openmetrics satrail.om PROMETHEUS_DATA
+                                                  fills a Prometheus with what the logs still hold";
+
 pub(super) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   satrail completions bash > /etc/bash_completion.d/satrail
@@ -106,6 +114,27 @@ pub(super) struct AccountsArgs {
     pub(super) limit: Option<usize>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MetricsArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Write the whole history with times, in the OpenMetrics format, instead of the present values
+    #[arg(long)]
+    pub(super) openmetrics: bool,
+    /// With --openmetrics: at least one point every SPAN, beside one for each change; less than 5m
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_step, requires = "openmetrics")]
+    pub(super) step: u32,
+    /// Name the N ServiceAccounts with the most requests; the others are summed as `_other`
+    #[arg(long, value_name = "N", default_value_t = TOP)]
+    pub(super) top: usize,
+    /// Read thresholds, allow-list and exceptions from this file; none is read without
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Write to FILE instead of standard output: it appears whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

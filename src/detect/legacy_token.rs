@@ -185,6 +185,14 @@ impl Token {
     }
 }
 
+/// The Secret of the legacy token that a ServiceAccount's request came with, as the detector sees it;
+/// empty where the server does not say.
+#[must_use]
+pub fn legacy_secret(event: &Event<'_>) -> Option<String> {
+    let token = Token::of(event)?;
+    event.service_account().map(|_| token.secret)
+}
+
 impl Uses {
     fn add(&mut self, token: &Token, event: &Event<'_>) {
         self.activity.add(event);

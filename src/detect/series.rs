@@ -85,6 +85,11 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
         }
     }
 
+    /// Counts `count` of which no time is known.
+    pub const fn add_untimed(&mut self, count: u64) {
+        self.total += count;
+    }
+
     /// Adds what another series has counted.
     pub fn merge(&mut self, mut other: Self) {
         self.total += other.total;

@@ -12,6 +12,7 @@ use super::{
     duplicates::Seen,
     fold::{self, Folded, Job, Study},
     state::Scan,
+    telemetry::Telemetry,
 };
 
 /// Why a run did not come to anything.
@@ -45,21 +46,33 @@ pub fn accounts(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<(State, Vec<AccountRow>), Error> {
+    let (state, census) = beside_scan::<Census>(options, progress)?;
+    Ok((state, census.rows()))
+}
+
+/// Reads everything once, with all detectors and what the `satrail_*` metrics count.
+///
+/// Requests that are still open are counted, as the report of the state will do.
+pub fn telemetry(options: &Options, progress: &dyn Progress) -> Result<(State, Telemetry), Error> {
+    let (state, mut telemetry) = beside_scan::<Telemetry>(options, progress)?;
+    telemetry.add_bad_lines(state.bad_lines());
+    Ok((state, telemetry))
+}
+
+/// A scan and another study in one pass.
+fn beside_scan<S: Study>(options: &Options, progress: &dyn Progress) -> Result<(State, S), Error> {
     let Folded {
         reading,
         ledger,
-        study: (scan, mut census),
-    } = study::<(Scan, Census)>(options, progress)?;
-    ledger.count_open(&mut census);
-    let state = State::new(
-        Folded {
-            reading,
-            ledger,
-            study: scan,
-        },
-        options.dedup,
-    );
-    Ok((state, census.rows()))
+        study: (scan, mut other),
+    } = study::<(Scan, S)>(options, progress)?;
+    ledger.count_open(&mut other);
+    let folded = Folded {
+        reading,
+        ledger,
+        study: scan,
+    };
+    Ok((State::new(folded, options.dedup), other))
 }
 
 /// Reads everything with one study.
