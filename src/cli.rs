@@ -2,6 +2,7 @@
 //!
 //! The only place that knows clap. [`Surroundings`] is the only place that looks at the environment.
 
+mod alerts;
 mod arguments;
 mod surroundings;
 mod action;
@@ -14,7 +15,7 @@ pub use surroundings::Surroundings;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, ScanArgs};
+use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, MetricsArgs, ScanArgs};
 
 /// Find misused Kubernetes ServiceAccounts in kube-apiserver audit logs
 ///
@@ -37,7 +38,8 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on (default: high)
   1  a finding is
-  2  usage error, unreadable input, failed output; with --strict bad lines";
+  2  usage error, unreadable input, failed output; with --strict also bad
+     lines and files cut short";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -50,6 +52,12 @@ enum Command {
     /// Show one row per ServiceAccount: what it did, and from where
     #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
     Accounts(AccountsArgs),
+    /// Write metrics per ServiceAccount for Prometheus
+    #[command(after_help = arguments::METRICS_EXAMPLES)]
+    Metrics(MetricsArgs),
+    /// Make Prometheus alert rules that can fire, with unit tests that prove it; or check rules
+    #[command(after_help = alerts::EXAMPLES)]
+    Alerts(Box<alerts::AlertsArgs>),
     /// List what satrail looks for
     Detectors(DetectorsArgs),
     /// Print one detector's documentation

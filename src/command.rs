@@ -2,18 +2,22 @@
 //!
 //! Nothing is decided here but the exit code, and nothing is printed but by the writers.
 
+mod alerts;
 mod verdict;
 mod progress;
 mod scan;
 mod merge;
 mod accounts;
+mod metrics;
 mod detectors;
 mod explain;
 
 pub use accounts::accounts;
+pub use alerts::{alerts, alerts_lint};
 pub use detectors::detectors;
 pub use explain::explain;
 pub use merge::merge;
+pub use metrics::metrics;
 pub use scan::scan;
 pub use verdict::{Exit, Verdict};
 

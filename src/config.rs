@@ -3,13 +3,15 @@
 //! Knows no clap and looks at no environment. The file is read only where `--config` names it: a cron
 //! job's result does not depend on the directory that it happens to start in.
 
+mod alerts;
 mod error;
 mod file;
 mod units;
 
+pub use alerts::{AlertsConfig, LintConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
-pub use units::{parse_bound, parse_size};
+pub use units::{parse_bound, parse_size, parse_step};
 
 use std::path::PathBuf;
 
@@ -49,6 +51,23 @@ pub struct AccountsConfig {
     pub output: Output,
     /// In which order.
     pub order: Order,
+    /// Whether bad lines are an error.
+    pub strict: bool,
+    /// Whether to show a progress bar.
+    pub progress: bool,
+}
+
+/// For `satrail metrics`.
+#[derive(Debug, Clone)]
+pub struct MetricsConfig {
+    /// What the pipeline is asked to do.
+    pub options: Options,
+    /// Where the metrics go.
+    pub destination: Destination,
+    /// How many ServiceAccounts are named.
+    pub top: usize,
+    /// The whole history with a point at least every so many seconds, instead of the present values.
+    pub history: Option<u32>,
     /// Whether bad lines are an error.
     pub strict: bool,
     /// Whether to show a progress bar.

@@ -1,7 +1,7 @@
 //! Metrics: exposition text or Prometheus API answers -> series of samples over time.
 //!
 //! Owns the text formats, the API's JSON, what a scrape's file name says, and the arithmetic of
-//! counters. Knows nothing of files, of compression, of audit events or of rules.
+//! counters. Only `read` knows files. Nothing here knows audit events or rules.
 //!
 //! The text is read by an own line parser and not by the crate `prometheus-parse` (0.2.5), which
 //! `tests/metrics.rs` keeps as a second opinion. Its regular expressions end the labels at the first
@@ -23,6 +23,7 @@ mod kind;
 mod labels;
 mod line;
 mod rate;
+mod read;
 mod scrape;
 mod stored;
 
@@ -36,6 +37,7 @@ pub use kind::Kind;
 pub use labels::{Escaped, Labels, Names, Text};
 pub use line::Format;
 pub use rate::{Semantics, Step, Window, delta, increase, is_stale_marker, rate, steps};
+pub use read::{MAX_SCRAPE_BYTES, Scrapes, read_scrapes, read_texts};
 pub use scrape::{Scrape, TimeFrom, instance_from_name, scrape_time, time_from_name};
 
 use crate::finding::Timestamp;

@@ -11,12 +11,14 @@ mod json;
 mod jsonl;
 mod table;
 mod accounts;
+mod metrics;
 mod catalogue;
 mod atomic;
 
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
+pub use metrics::{Moment, write_metrics, write_openmetrics};
 pub use paper::Look;
 pub use units::thousands;
 

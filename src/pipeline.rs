@@ -16,6 +16,7 @@ mod exceptions;
 mod accounts;
 mod census;
 mod scrapes;
+mod telemetry;
 mod state;
 mod run;
 
@@ -27,7 +28,8 @@ pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
     Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
-pub use run::{Error, accounts, scan};
+pub use run::{Error, accounts, scan, telemetry};
 pub use scrapes::ScrapeHints;
 pub use state::State;
+pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

@@ -229,7 +229,7 @@ fn is_metric_name(text: &str) -> bool {
     is_label_name(&text.replace(':', "_"))
 }
 
-fn is_label_name(text: &str) -> bool {
+pub(super) fn is_label_name(text: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     !text.is_empty() && text.chars().all(part) && !text.starts_with(|c: char| c.is_ascii_digit())
 }

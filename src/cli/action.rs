@@ -6,7 +6,10 @@ use clap::{Parser, error::ErrorKind};
 use clap_complete::Shell;
 
 use crate::{
-    config::{self, AccountsConfig, Config, ConfigFile, Judgement, Output, selection, window},
+    config::{
+        self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
+        MetricsConfig, Output, selection, window,
+    },
     finding::Severity,
     output::{Destination, Look},
     pipeline::{Options, Order, ScrapeHints, Selection, Window},
@@ -14,9 +17,10 @@ use crate::{
 };
 
 use super::{
-    Cli, Command, Surroundings,
+    Cli, Command, Surroundings, alerts,
     arguments::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
+        ScrapeArgs,
     },
 };
 
@@ -29,6 +33,12 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail alerts`
+    Alerts(Box<AlertsConfig>),
+    /// `satrail alerts lint`
+    Lint(Box<LintConfig>),
+    /// `satrail metrics`
+    Metrics(Box<MetricsConfig>),
     /// `satrail detectors`
     Detectors(Output),
     /// `satrail explain`
@@ -79,6 +89,8 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Alerts(args) => alerts::action(*args, around)?,
+            Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
             Command::Completions { shell } => Self::Completions(shell),
@@ -89,6 +101,15 @@ impl Action {
 }
 
 fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> {
+    if args.input.dedup && args.report.partial_state.is_some() {
+        return Err(config::Error::new(
+            "--dedup and --partial-state do not go together: a line that stands in two shards \
+             cannot be removed when their states are merged",
+        )
+        .hint(
+            "scan all of it at once with --dedup, or cut the shards so that they share no line",
+        ));
+    }
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
     let options = scan_input(args.input, args.metrics, around)?;
@@ -104,7 +125,7 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
 /// Metrics alone are read if only they are named: then standard input is no log.
 fn scan_input(
     args: InputArgs,
-    metrics: MetricsArgs,
+    metrics: ScrapeArgs,
     around: &Surroundings,
 ) -> Result<Options, config::Error> {
     let alone = args.paths.is_empty() && !metrics.metrics.is_empty();
@@ -151,7 +172,27 @@ fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig,
     })
 }
 
-fn defaults(around: &Surroundings) -> Options {
+fn metrics(args: MetricsArgs, around: &Surroundings) -> Result<MetricsConfig, config::Error> {
+    let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
+    let ConfigFile {
+        settings,
+        exceptions,
+    } = file.unwrap_or_default();
+    Ok(MetricsConfig {
+        destination: args.output.map_or(Destination::Stdout, Destination::named),
+        top: args.top,
+        history: args.openmetrics.then_some(args.step),
+        strict: args.input.strict,
+        progress: progress(&args.input, around),
+        options: Options {
+            settings,
+            exceptions,
+            ..input(args.input, "metrics", false, around)?
+        },
+    })
+}
+
+pub(super) fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
         metrics: Vec::new(),
@@ -239,7 +280,7 @@ fn report(
     })
 }
 
-fn output(args: OutputArgs, around: &Surroundings) -> Output {
+pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
     Output::new(args.format, args.output, around.stdout)
 }
 

@@ -8,10 +8,10 @@ use clap::{
 };
 
 use crate::{
-    config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size},
+    config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
     finding::{Severity, Timestamp},
     output::Format,
-    pipeline::{Bound, SortKey},
+    pipeline::{Bound, SortKey, TOP},
 };
 
 pub(super) const SCAN_EXAMPLES: &str = "\
@@ -30,7 +30,8 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on
   1  a finding is
-  2  usage error, unreadable input, failed output; with --strict bad lines
+  2  usage error, unreadable input, failed output; with --strict also bad
+     lines and files cut short
 Reported is what --select, --ignore, --min-severity and exceptions leave.
 
 satrail.toml:
@@ -52,13 +53,22 @@ Example:
   satrail scan --partial-state node1.state DIR         on each node
   satrail merge node1.state node2.state node3.state    in one place
 
---since, --until and --dedup are decided when the states are made.";
+--since and --until are decided when the states are made. --dedup cannot be: lines that two
+machines both hold are not told apart afterwards.";
 
 pub(super) const ACCOUNTS_EXAMPLES: &str = "\
 Examples:
   satrail accounts --sort peak --limit 10 /var/log/kubernetes/audit
   satrail accounts --format json DIR |
     jq '.accounts[] | select(.secrets.distinct > 0)'";
+
+pub(super) const METRICS_EXAMPLES: &str = "\
+Examples:
+  satrail metrics -o /var/lib/node_exporter/satrail.prom DIR
+                                                  for the node exporter's textfile collector
+  satrail metrics --openmetrics -o satrail.om DIR
+  promtool tsdb create-blocks-from openmetrics satrail.om PROMETHEUS_DATA
+                                                  fills a Prometheus with what the logs still hold";
 
 pub(super) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -71,7 +81,7 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     #[command(flatten)]
-    pub(super) metrics: MetricsArgs,
+    pub(super) metrics: ScrapeArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
@@ -88,7 +98,7 @@ pub(super) struct MergeArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
     /// Make bad lines and files cut short an error (exit code 2)
-    #[arg(long)]
+    #[arg(long, help_heading = "Findings")]
     pub(super) strict: bool,
 }
 
@@ -97,16 +107,37 @@ pub(super) struct AccountsArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     /// Sort by this: counts and times with the largest first, `first` and `name` upwards
-    #[arg(long, value_name = "KEY", default_value = "requests", value_parser = sort_key())]
+    #[arg(long, value_name = "KEY", help_heading = "Rows", default_value = "requests", value_parser = sort_key())]
     pub(super) sort: SortKey,
     /// Sort the other way round
-    #[arg(long)]
+    #[arg(long, help_heading = "Rows")]
     pub(super) reverse: bool,
     /// Show no more than N accounts
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Rows")]
     pub(super) limit: Option<usize>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MetricsArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Write the whole history with times, in the OpenMetrics format, instead of the present values
+    #[arg(long)]
+    pub(super) openmetrics: bool,
+    /// With --openmetrics: at least one point every SPAN, beside one for each change; less than 5m
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_step, requires = "openmetrics")]
+    pub(super) step: u32,
+    /// Name the N ServiceAccounts with the most requests; the others are summed as `_other`
+    #[arg(long, value_name = "N", default_value_t = TOP)]
+    pub(super) top: usize,
+    /// Read thresholds, allow-list and exceptions from this file; none is read without
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Write to FILE instead of standard output: it appears whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -148,7 +179,7 @@ pub(super) struct InputArgs {
 /// Which metrics are read, and what they do not say themselves.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Metrics")]
-pub(super) struct MetricsArgs {
+pub(super) struct ScrapeArgs {
     /// Also read scrapes of kube-apiserver's /metrics, or answers of the Prometheus API: files,
     /// directories, globs or `-`; without PATH, nothing else is read
     #[arg(long, value_name = "PATH", num_args = 1..)]
@@ -182,7 +213,7 @@ pub(super) struct ReportArgs {
     /// Read thresholds, allow-list and exceptions from this file; none is read without
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Also write the mergeable state for `satrail merge`
+    /// Also write the mergeable state for `satrail merge`; not with --dedup
     #[arg(long, value_name = "FILE")]
     pub(super) partial_state: Option<PathBuf>,
 }

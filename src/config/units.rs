@@ -38,6 +38,19 @@ pub fn parse_bound(text: &str) -> Result<Bound, String> {
     })
 }
 
+/// A span of whole seconds that leaves no holes in a Prometheus, which looks back 5 minutes
+/// (`--query.lookback-delta`).
+pub fn parse_step(text: &str) -> Result<u32, String> {
+    let span = parse_span(text).ok_or_else(|| format!("'{text}' is no span such as 60s or 1m"))?;
+    match u32::try_from(span.as_secs()) {
+        Ok(seconds @ 1..300) => Ok(seconds),
+        _ => Err(
+            "a step is at least 1s and less than 5m, since Prometheus looks back no further"
+                .to_owned(),
+        ),
+    }
+}
+
 fn parse_span(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = 0_u64;
@@ -70,6 +83,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn steps() {
+        for (text, step) in [("60s", Some(60)), ("1m", Some(60)), ("299s", Some(299))] {
+            assert_eq!(parse_step(text).ok(), step, "{text}");
+        }
+        for text in ["", "0s", "5m", "60", "1000000000000d"] {
+            assert!(parse_step(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -11,7 +11,8 @@ use super::{
     About, Context, Coverage, Detector, EvidenceSet, LogFacts, Merge, PerAccount, Tally, activity,
     caller::{Callers, SHOWN},
     grant::Grant,
-    judge::{ByAgent, Graded, Judgement},
+    judge::{ByAgent, Judgement},
+    listing::{Listing, Outcome, Reach},
     shell::quote,
 };
 
@@ -97,39 +98,13 @@ struct Listings {
     reasons: Tally,
 }
 
-/// What a request covers, and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Listing {
-    reach: Reach,
-    outcome: Outcome,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Reach {
-    Single,
-    OwnNamespace,
-    OtherNamespace,
-    KubeSystem,
-    ClusterWide,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Outcome {
-    Failed,
-    Denied,
-    Allowed,
-}
-
 impl Detector for SecretListing {
     const ABOUT: &'static About = &ABOUT;
 
     fn observe(&mut self, event: &Event<'_>) {
-        if !(event.verb == "list" || event.verb == "watch") || !event.is_core("secrets") {
-            return;
-        }
-        if let Some(account) = event.service_account() {
+        if let Some(listing) = Listing::of(event) {
             let key = event.user.name.read();
-            self.accounts.note(&key, |seen| seen.add(account, event));
+            self.accounts.note(&key, |seen| seen.add(listing, event));
         }
     }
 
@@ -169,10 +144,9 @@ impl Detector for SecretListing {
 }
 
 impl Listings {
-    fn add(&mut self, account: ServiceAccount<'_>, event: &Event<'_>) {
+    fn add(&mut self, listing: Listing, event: &Event<'_>) {
         self.evidence.add(event);
-        self.reach
-            .add(Listing::of(account, event), &event.user_agent.read());
+        self.reach.add(listing, &event.user_agent.read());
         self.callers.add(event);
         let named = event.object.map(|o| o.namespace.read()).unwrap_or_default();
         let namespace = activity::namespace(&named);
@@ -209,48 +183,6 @@ impl Merge for Listings {
         self.namespaces.merge(other.namespaces);
         self.verbs.merge(other.verbs);
         self.reasons.merge(other.reasons);
-    }
-}
-
-impl Listing {
-    fn of(account: ServiceAccount<'_>, event: &Event<'_>) -> Self {
-        let object = event.object.unwrap_or_default();
-        let reach = if !object.name.is_empty() {
-            Reach::Single
-        } else if object.namespace.is_empty() {
-            Reach::ClusterWide
-        } else if object.namespace == account.namespace {
-            Reach::OwnNamespace
-        } else if object.namespace == "kube-system" {
-            Reach::KubeSystem
-        } else {
-            Reach::OtherNamespace
-        };
-        let outcome = match () {
-            () if event.refused() => Outcome::Denied,
-            () if event.succeeded() => Outcome::Allowed,
-            () => Outcome::Failed,
-        };
-        Self { reach, outcome }
-    }
-
-    const fn severity(self) -> Severity {
-        match (self.outcome, self.reach) {
-            (Outcome::Allowed, Reach::ClusterWide | Reach::KubeSystem) => Severity::High,
-            (Outcome::Allowed, Reach::OtherNamespace)
-            | (Outcome::Denied, Reach::ClusterWide | Reach::KubeSystem | Reach::OtherNamespace) => {
-                Severity::Medium
-            }
-            (Outcome::Allowed, Reach::Single)
-            | (Outcome::Failed, Reach::Single | Reach::OwnNamespace) => Severity::Info,
-            _ => Severity::Low,
-        }
-    }
-}
-
-impl Graded for Listing {
-    fn is_denial(self) -> bool {
-        self.outcome == Outcome::Denied
     }
 }
 
@@ -368,11 +300,21 @@ fn remediation(account: ServiceAccount<'_>, seen: &Listings) -> Remediation {
             }
             _ => format!("clusterrole {}", quote(&grant.role)),
         };
+        let (text, what) = if grant.is_built_in() {
+            (
+                "the role is Kubernetes' own, and others need it as it is: bind the account to a narrower \
+                 one, then take it out of the binding's subjects",
+                binding,
+            )
+        } else {
+            (
+                "take list and watch of secrets out of the role, or give the account a narrower one",
+                role,
+            )
+        };
         steps.push(Step {
-            text:
-                "take list and watch of secrets out of the role, or give the account a narrower one"
-                    .to_owned(),
-            command: Some(format!("kubectl edit {role}")),
+            text: text.to_owned(),
+            command: Some(format!("kubectl edit {what}")),
         });
     }
     steps.push(Step {

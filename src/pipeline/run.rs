@@ -13,6 +13,7 @@ use super::{
     fold::{self, Folded, Job, Study},
     scrapes::Scrapes,
     state::Scan,
+    telemetry::Telemetry,
 };
 
 /// Why a run did not come to anything.
@@ -50,23 +51,33 @@ pub fn accounts(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<(State, Vec<AccountRow>), Error> {
-    let (folded, _) = study::<(Scan, Census)>(options, progress)?;
+    let (state, census) = beside_scan::<Census>(options, progress)?;
+    Ok((state, census.rows()))
+}
+
+/// Reads everything once, with all detectors and what the `satrail_*` metrics count.
+///
+/// Requests that are still open are counted, as the report of the state will do.
+pub fn telemetry(options: &Options, progress: &dyn Progress) -> Result<(State, Telemetry), Error> {
+    let (state, mut telemetry) = beside_scan::<Telemetry>(options, progress)?;
+    telemetry.add_bad_lines(state.bad_lines());
+    Ok((state, telemetry))
+}
+
+/// A scan and another study in one pass.
+fn beside_scan<S: Study>(options: &Options, progress: &dyn Progress) -> Result<(State, S), Error> {
     let Folded {
         reading,
         ledger,
-        study: (scan, mut census),
-    } = folded;
-    ledger.count_open(&mut census);
-    let state = State::new(
-        Folded {
-            reading,
-            ledger,
-            study: scan,
-        },
-        Scrapes::default(),
-        options.dedup,
-    );
-    Ok((state, census.rows()))
+        study: (scan, mut other),
+    } = study::<(Scan, S)>(options, progress)?.0;
+    ledger.count_open(&mut other);
+    let folded = Folded {
+        reading,
+        ledger,
+        study: scan,
+    };
+    Ok((State::new(folded, Scrapes::default(), options.dedup), other))
 }
 
 /// Reads every audit log with one study; says when the newest event was, if the window hangs on it.

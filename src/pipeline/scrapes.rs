@@ -188,6 +188,7 @@ fn unreadable(input: &Input, why: String) -> Trouble {
         file: input.name().to_owned(),
         why,
         unreadable: true,
+        incomplete: true,
     }
 }
 

@@ -91,6 +91,12 @@ impl State {
         }
     }
 
+    /// How many lines could not be read.
+    #[must_use]
+    pub const fn bad_lines(&self) -> u64 {
+        self.reading.bad_lines
+    }
+
     /// Adds what another scan has noted; the order does not matter.
     pub fn merge(&mut self, other: Self) {
         self.reading.merge(other.reading);
@@ -208,7 +214,7 @@ impl State {
                 .iter()
                 .map(|(l, n)| (l.as_str().to_owned(), *n))
                 .collect(),
-            bad_lines: self.bad_lines(),
+            bad_lines: self.bad_lines_shown(),
             troubles: self.troubles(),
             nul_bytes: reading.nul_bytes,
             outside_window: reading.outside_window,
@@ -240,7 +246,7 @@ impl State {
         both.cloned().collect()
     }
 
-    fn bad_lines(&self) -> Vec<BadLineShown> {
+    fn bad_lines_shown(&self) -> Vec<BadLineShown> {
         let mut shown = Vec::new();
         for (origin, why) in &self.reading.shown {
             let place = self.reading.places.resolve(*origin);

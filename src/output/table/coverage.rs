@@ -94,10 +94,13 @@ fn bad_lines(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
 }
 
 fn troubles(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
-    for (unreadable, label, style) in [(true, "  unreadable", BAD), (false, "  cut short", WARNING)]
-    {
+    for (unreadable, incomplete, label, style) in [
+        (true, true, "  unreadable", BAD),
+        (false, true, "  cut short", WARNING),
+        (false, false, "  notes", DIM),
+    ] {
         let texts = (coverage.troubles.iter())
-            .filter(|trouble| trouble.unreadable == unreadable)
+            .filter(|trouble| (trouble.unreadable, trouble.incomplete) == (unreadable, incomplete))
             .map(|trouble| format!("{}: {}", clip(&trouble.file, LONGEST_FILE), trouble.why));
         let texts: Vec<_> = texts.collect();
         for (i, text) in texts.iter().take(SHOWN).enumerate() {
@@ -149,7 +152,7 @@ fn requests(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
             "unjoined",
             coverage.unjoined_requests,
             long,
-            "that may be counted twice: too many were open at once",
+            "that may be missing from the counts: too many were open at once",
         ),
     ] {
         if number > 0 {
@@ -250,7 +253,10 @@ fn all_clear(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
     let duplicates = &coverage.duplicates;
     let clear = [
         (report.bad_lines() == 0, "no bad lines"),
-        (coverage.troubles.is_empty(), "no unreadable files"),
+        (
+            coverage.troubles.iter().all(|trouble| !trouble.incomplete),
+            "no unreadable files",
+        ),
         (
             report.input.events > 0 && coverage.gaps.is_empty(),
             "no gaps in time",

@@ -1,0 +1,341 @@
+//! Thresholds from what a recording shows as normal.
+//!
+//! A window is normal unless a finding (medium or worse) of the template's detector overlaps it, for the
+//! same account where the template tells accounts apart. Of all normal windows a percentile counts, so
+//! that one odd minute does not, times the headroom. A recording shorter than the window is scaled up.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use promql_parser::parser::Expr;
+
+use super::{
+    evaluate::{Evaluation, Outcome},
+    replay::later,
+    template::{Template, ThresholdRule, window},
+};
+use crate::{
+    finding::{Finding, Severity, Timestamp},
+    metric::{History, Labels, Semantics},
+};
+
+/// At how many moments a recording is looked at.
+const MOMENTS: u64 = 400;
+
+/// How many accounts get a threshold of their own.
+const MOST_OVERRIDES: usize = 20;
+
+/// What a template's expression came to over a recording.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Study {
+    /// By group, at each moment: the value, and whether the window is normal.
+    groups: BTreeMap<Labels, Vec<Seen>>,
+    /// First and last moment of the recording.
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+    window: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    time: Timestamp,
+    value: f64,
+    normal: bool,
+}
+
+/// A threshold and where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fitted {
+    /// Whom it is for: label values; empty for everybody else.
+    pub(super) group: Labels,
+    /// The number, as written into the expression.
+    pub(super) number: String,
+    /// Where it comes from, in words.
+    pub(super) origin: String,
+}
+
+impl Study {
+    /// Looks at the recording through the template's measure, the left side of its comparison.
+    pub(super) fn of(
+        template: &Template,
+        measure: &Expr,
+        history: &History,
+        findings: &[Finding],
+    ) -> Self {
+        let names = super::metric_names(measure);
+        let series = names.iter().filter_map(|name| history.metric(name));
+        let series = series.flat_map(|metric| metric.series.values());
+        let ends = series.filter_map(|s| Some((s.points().first()?.time, s.points().last()?.time)));
+        let span = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let mut study = Self {
+            span,
+            window: window(measure),
+            ..Self::default()
+        };
+        let Some((start, end)) = span else {
+            return study;
+        };
+        let seconds = end.micros().saturating_sub(start.micros()).unsigned_abs() / 1_000_000;
+        let step = seconds.div_ceil(MOMENTS).max(5);
+        let range = study.window.as_secs().max(1);
+        // The first half of a short recording says too little about the whole window.
+        let from = range.min(seconds / 2);
+        for at in (from..=seconds).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+            let time = later(start, at);
+            let scale = if range > at {
+                range as f64 / at.max(1) as f64
+            } else {
+                1.0
+            };
+            study.look(template, measure, history, findings, (time, scale));
+        }
+        study
+    }
+
+    fn look(
+        &mut self,
+        template: &Template,
+        measure: &Expr,
+        history: &History,
+        findings: &[Finding],
+        (time, scale): (Timestamp, f64),
+    ) {
+        let evaluation = Evaluation {
+            history,
+            time,
+            semantics: Semantics::Prometheus3,
+            unseen_labels: &[],
+        };
+        let vector = match evaluation.evaluate(measure) {
+            Ok(Outcome::Vector(vector)) => vector,
+            Ok(Outcome::Scalar(value)) => vec![(Labels::default(), value)],
+            Err(_) => return,
+        };
+        let from = time.before(self.window);
+        for (labels, value) in vector.into_iter().filter(|(_, value)| value.is_finite()) {
+            let own = |finding: &&Finding| concerns(finding, template, &labels);
+            let mut about = findings.iter().filter(own);
+            let normal = !about.any(|finding| {
+                finding.first_seen.is_none_or(|first| first <= time)
+                    && finding.last_seen.is_none_or(|last| last >= from)
+            });
+            let group = labels.filtered(|name| template.per.iter().any(|label| label == name));
+            self.groups.entry(group).or_default().push(Seen {
+                time,
+                value: value * scale,
+                normal,
+            });
+        }
+    }
+
+    /// The thresholds: first the one for all, then those of busy groups.
+    pub(super) fn thresholds(&self, template: &Template, headroom: Option<f64>) -> Vec<Fitted> {
+        let threshold = &template.threshold;
+        let because = &threshold.because;
+        let (percentile, headroom, floor) = match threshold.rule {
+            ThresholdRule::Fixed(number) => {
+                return vec![Fitted {
+                    group: Labels::default(),
+                    number: plain(number),
+                    origin: format!("{} {}, fixed: {because}", plain(number), threshold.unit),
+                }];
+            }
+            ThresholdRule::Fitted {
+                percentile,
+                headroom: own,
+                floor,
+            } => (percentile, headroom.unwrap_or(own), floor),
+        };
+        let mut ranked: Vec<(&Labels, f64, usize)> = self
+            .groups
+            .iter()
+            .filter_map(|(group, seen)| {
+                let mut normal: Vec<f64> =
+                    seen.iter().filter(|s| s.normal).map(|s| s.value).collect();
+                normal.sort_by(f64::total_cmp);
+                Some((group, at_percentile(&normal, percentile)?, normal.len()))
+            })
+            .collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        // What a usual group does: the one that three quarters stay below. Who does more has its own.
+        let usual = if template.per.is_empty() {
+            0
+        } else {
+            ranked.len() / 4
+        };
+        let usual = usual.min(MOST_OVERRIDES);
+        let origin = |(value, windows): (f64, usize), number: &str| {
+            format!(
+                "{number} {}: {headroom} times {} (p{percentile} of {windows} windows of {} in normal hours{}), \
+                 at least {}: {because}",
+                threshold.unit,
+                significant(value),
+                minutes(self.window),
+                self.scaled(),
+                plain(floor)
+            )
+        };
+        let Some(&(_, value, windows)) = ranked.get(usual) else {
+            let why = if self.groups.is_empty() {
+                "nothing was recorded"
+            } else {
+                "no recorded hour is normal"
+            };
+            return vec![Fitted {
+                group: Labels::default(),
+                number: plain(floor),
+                origin: format!("{} {}: {why}; {because}", plain(floor), threshold.unit),
+            }];
+        };
+        let base = rounded_up(value * headroom).max(floor);
+        let mut all = vec![Fitted {
+            group: Labels::default(),
+            number: plain(base),
+            origin: origin((value, windows), &plain(base)),
+        }];
+        if !template.per.is_empty() {
+            let busy = ranked
+                .iter()
+                .filter(|(_, value, _)| value * headroom > base);
+            all.extend(busy.take(MOST_OVERRIDES).map(|&(group, value, windows)| {
+                let number = plain(rounded_up(value * headroom));
+                let origin = origin((value, windows), &number);
+                Fitted {
+                    group: group.clone(),
+                    number,
+                    origin,
+                }
+            }));
+        }
+        all
+    }
+
+    fn scaled(&self) -> String {
+        let Some((start, end)) = self.span else {
+            return String::new();
+        };
+        let micros = end.micros().saturating_sub(start.micros()).unsigned_abs();
+        let recorded = Duration::from_micros(micros);
+        if recorded >= self.window {
+            return format!(", recorded for {}", minutes(recorded));
+        }
+        format!(", scaled up from {} of recording", minutes(recorded))
+    }
+
+    /// The moment of the highest value, whoever had it.
+    pub(super) fn peak(&self) -> Option<Timestamp> {
+        let all = self.groups.values().flatten();
+        let best = all.max_by(|a, b| a.value.total_cmp(&b.value).then(b.time.cmp(&a.time)))?;
+        Some(best.time)
+    }
+
+    /// Moments that are normal for everybody, in order.
+    pub(super) fn normal(&self) -> Vec<Timestamp> {
+        let mut times: BTreeMap<Timestamp, bool> = BTreeMap::new();
+        for seen in self.groups.values().flatten() {
+            *times.entry(seen.time).or_insert(true) &= seen.normal;
+        }
+        times
+            .into_iter()
+            .filter(|(_, normal)| *normal)
+            .map(|(time, _)| time)
+            .collect()
+    }
+}
+
+/// Whether a finding is about what the template alerts about, and about whom these labels name.
+fn concerns(finding: &Finding, template: &Template, labels: &Labels) -> bool {
+    let same =
+        |label: &str, value: &str| labels.get(label).is_empty() || labels.get(label) == value;
+    finding.severity >= Severity::Medium
+        && template.detector.as_ref() == Some(&finding.detector)
+        && same(
+            "namespace",
+            finding.subject.namespace.as_deref().unwrap_or_default(),
+        )
+        && same("serviceaccount", &finding.subject.name)
+}
+
+/// The value that `percentile` percent do not exceed (nearest rank).
+fn at_percentile(sorted: &[f64], percentile: f64) -> Option<f64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 100 percent of a length"
+    )]
+    let rank = (percentile / 100.0 * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+}
+
+/// Up to two significant digits: a threshold with more would pretend to know more.
+fn rounded_up(value: f64) -> f64 {
+    if value <= 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let unit = 10_f64.powf(value.log10().floor() - 1.0);
+    let digits = (value / unit - 1e-9).ceil();
+    // Through text, so that 0.3 is 0.3.
+    format!("{digits}e{}", unit.log10().round())
+        .parse()
+        .unwrap_or(value)
+}
+
+fn significant(value: f64) -> String {
+    if value == 0.0 || value >= 100.0 {
+        return format!("{value:.0}");
+    }
+    let digits = if value >= 1.0 { 1 } else { 3 };
+    format!("{value:.digits$}")
+}
+
+/// As short as possible, and never with an exponent.
+pub(super) fn plain(value: f64) -> String {
+    format!("{value}")
+}
+
+fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let part = |n: u64, unit: &str| {
+        if n > 0 {
+            format!("{n}{unit}")
+        } else {
+            String::new()
+        }
+    };
+    let text = [part(hours, "h"), part(minutes, "m"), part(rest, "s")].concat();
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_have_two_digits_and_are_never_lower() {
+        for (value, rounded) in [
+            (0.0, 0.0),
+            (0.29, 0.29),
+            (0.291, 0.3),
+            (3.0, 3.0),
+            (12.34, 13.0),
+            (101.0, 110.0),
+            (100.0, 100.0),
+            (0.000_12, 0.000_12),
+            (99.1, 100.0),
+        ] {
+            assert_eq!(plain(rounded_up(value)), plain(rounded), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_percentile_is_a_value_that_was_seen() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(at_percentile(&values, 99.0), Some(198.0));
+        assert_eq!(at_percentile(&values, 100.0), Some(200.0));
+        assert_eq!(at_percentile(&values, 0.0), Some(1.0));
+        assert_eq!(at_percentile(&[], 99.0), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! `satrail alerts`: recordings in, rules and their unit tests out; `satrail alerts lint`.
+
+use std::{collections::BTreeSet, fs};
+
+use crate::{
+    alert::{
+        self, Generated, Level, Problem, Recording, Template, World, kubernetes_metrics, lint,
+        metric_names, parse_expression, parse_rules,
+    },
+    config::{self, AlertsConfig, FailOn, Judgement, LintConfig},
+    finding::Finding,
+    metric::{Catalogue, History, MAX_SCRAPE_BYTES, Scrapes, Semantics, read_scrapes, read_texts},
+    output::{Destination, Format, deliver, shown},
+    pipeline,
+    source::Trouble,
+};
+
+use super::{Error, Exit, Verdict, progress::Bar};
+
+const RULES: &str = "satrail.rules.yaml";
+const TESTS: &str = "satrail.rules_test.yaml";
+const OPERATOR: &str = "satrail.prometheusrule.yaml";
+
+/// Makes the rules, writes them, and says what was made and what was left out.
+pub fn alerts(config: &AlertsConfig) -> Result<Verdict, Error> {
+    let templates = match &config.templates {
+        None => alert::built_in(),
+        Some(directory) => alert::templates_in(directory),
+    };
+    let templates = templates.map_err(|error| config::Error::new(error.to_string()))?;
+    let wanted = needed(&templates);
+    let scrapes = read_scrapes(
+        &config.metrics,
+        &|name| wanted.contains(name),
+        MAX_SCRAPE_BYTES,
+    );
+    let Audit {
+        telemetry,
+        findings,
+        mut verdict,
+    } = audit(config)?;
+    let generated = alert::generate(
+        &templates,
+        &Recording {
+            scrapes: &scrapes.history,
+            catalogue: &scrapes.catalogue,
+            has_scrapes: !config.metrics.is_empty(),
+            telemetry: &telemetry,
+            has_audit: !config.options.paths.is_empty(),
+            findings: &findings,
+            version: config.version,
+        },
+        config.wish,
+    );
+    write(config, &generated)?;
+    complain(&mut verdict, &scrapes.troubles, config.strict);
+    Ok(verdict)
+}
+
+fn needed(templates: &[Template]) -> BTreeSet<&str> {
+    let needs = templates.iter().flat_map(|template| &template.needs);
+    needs.map(|(name, _)| &**name).collect()
+}
+
+/// What the audit log says.
+struct Audit {
+    telemetry: History,
+    findings: Vec<Finding>,
+    verdict: Verdict,
+}
+
+fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
+    if config.options.paths.is_empty() {
+        return Ok(Audit {
+            telemetry: History::default(),
+            findings: Vec::new(),
+            verdict: Verdict::clean(),
+        });
+    }
+    let bar = Bar::new(config.progress);
+    let (state, telemetry) = pipeline::telemetry(&config.options, &bar)?;
+    let report = state.report(&config.options);
+    drop(bar);
+    // A month at a scrape every two minutes: enough for windows of a quarter of an hour.
+    const MOST_STEPS: i64 = 20_000;
+    let seconds = telemetry
+        .span()
+        .map_or(0, |(from, to)| to.seconds() - from.seconds());
+    let step = u32::try_from(seconds / MOST_STEPS)
+        .unwrap_or(u32::MAX)
+        .max(1);
+    let interval = u32::try_from(config.wish.interval).unwrap_or(u32::MAX);
+    let judgement = Judgement {
+        fail_on: FailOn::Never,
+        strict: config.strict,
+    };
+    Ok(Audit {
+        telemetry: telemetry.to_history(step.max(interval.div_ceil(2))),
+        verdict: Verdict::of(&report, judgement),
+        findings: report.findings,
+    })
+}
+
+fn write(config: &AlertsConfig, generated: &Generated) -> Result<(), Error> {
+    let directory = &config.directory;
+    let made = Destination::File(directory.clone());
+    fs::create_dir_all(directory).map_err(Error::output(&made))?;
+    let mut files = vec![
+        (RULES, alert::rules_file(generated)),
+        (TESTS, alert::tests_file(generated, RULES)),
+    ];
+    if config.operator {
+        files.push((OPERATOR, alert::operator_file(generated)));
+    }
+    for (name, text) in files {
+        let to = Destination::File(directory.join(name));
+        deliver(&to, |out| out.write_all(text.as_bytes())).map_err(Error::output(&to))?;
+    }
+    let lines = alert::summary(generated);
+    print(&Destination::Stdout, &lines)
+}
+
+/// Lines, none of which can do anything to a terminal.
+fn print(to: &Destination, lines: &[String]) -> Result<(), Error> {
+    deliver(to, |out| {
+        for line in lines {
+            writeln!(out, "{}", shown(line))?;
+        }
+        Ok(())
+    })
+    .map_err(Error::output(to))
+}
+
+fn complain(verdict: &mut Verdict, troubles: &[Trouble], strict: bool) {
+    for trouble in troubles
+        .iter()
+        .filter(|trouble| trouble.unreadable || strict)
+    {
+        verdict
+            .complaints
+            .push(format!("{}: {}", trouble.file, trouble.why));
+        verdict.exit = Exit::Failure;
+    }
+}
+
+/// Holds rules against the metrics that there are.
+pub fn alerts_lint(config: &LintConfig) -> Result<Verdict, Error> {
+    let to = &config.output.destination;
+    to.check().map_err(Error::output(to))?;
+    let (files, mut troubles) = read_texts(&config.rules, MAX_SCRAPE_BYTES);
+    let texts: Vec<(String, String)> = files
+        .into_iter()
+        .map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes).into_owned()))
+        .collect();
+    let wanted = asked_for(&texts);
+    let mut scrapes = read_scrapes(
+        &config.metrics,
+        &|name| wanted.contains(name),
+        MAX_SCRAPE_BYTES,
+    );
+    troubles.append(&mut scrapes.troubles);
+    let problems = hold(&texts, &scrapes, config);
+    match config.output.format {
+        Format::Table => print(to, &alert::problem_lines(&problems, texts.len()))?,
+        Format::Json => deliver(to, |out| alert::write_problems(&problems, false, out))
+            .map_err(Error::output(to))?,
+        Format::Jsonl => deliver(to, |out| alert::write_problems(&problems, true, out))
+            .map_err(Error::output(to))?,
+    }
+    let wrong = problems
+        .iter()
+        .any(|problem| problem.kind.level() >= Level::Warning);
+    let mut verdict = Verdict {
+        exit: if wrong { Exit::Findings } else { Exit::Clean },
+        complaints: Vec::new(),
+    };
+    complain(&mut verdict, &troubles, false);
+    Ok(verdict)
+}
+
+/// The metrics that rules ask for: only their values are kept.
+fn asked_for(texts: &[(String, String)]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, text) in texts {
+        let groups = parse_rules(text).groups;
+        for expr in groups
+            .iter()
+            .flat_map(|g| &g.rules)
+            .filter_map(|r| r.expr.as_ref())
+        {
+            if let Ok(parsed) = parse_expression(&expr.text) {
+                names.extend(metric_names(&parsed).into_iter().map(str::to_owned));
+            }
+        }
+    }
+    names
+}
+
+fn hold(texts: &[(String, String)], scrapes: &Scrapes, config: &LintConfig) -> Vec<Problem> {
+    let given = !scrapes.catalogue.is_empty();
+    let (mut catalogue, source): (Catalogue, String) = match config.version {
+        _ if given => (scrapes.catalogue.clone(), "the scrapes given".to_owned()),
+        Some(version) => (
+            kubernetes_metrics(Some(version)),
+            format!("Kubernetes {version}"),
+        ),
+        None => (kubernetes_metrics(None), "any known Kubernetes".to_owned()),
+    };
+    alert::add_published(&mut catalogue);
+    let elsewhere = kubernetes_metrics(None);
+    let world = World {
+        catalogue: &catalogue,
+        source: &source,
+        elsewhere: &elsewhere,
+        history: &scrapes.history,
+        semantics: Semantics::default(),
+        has_target_labels: scrapes.has_target_labels,
+    };
+    texts
+        .iter()
+        .flat_map(|(name, text)| lint(text, name, &world))
+        .collect()
+}

@@ -1,0 +1,153 @@
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    finding::{Attributes, Remediation, Subject},
+    metric::{Exposition, Format, Kind, Names, read_exposition},
+    pipeline::Counts,
+};
+
+fn counter(metric: &str, labels: &[(&str, &str)], times: &[i64]) -> Counter<'static> {
+    let mut counts = Counts::default();
+    for time in times {
+        counts.add(Some(Timestamp::from_micros(time * 1_000_000)));
+    }
+    Counter {
+        metric: Published::named(metric).unwrap(),
+        labels: Labels::of(labels),
+        counts: Cow::Owned(counts),
+    }
+}
+
+fn finding(namespace: &str, name: &str, severity: Severity) -> Finding {
+    Finding {
+        detector: "secret-listing".to_owned(),
+        severity,
+        subject: Subject::service_account(namespace, name),
+        count: 1,
+        first_seen: None,
+        last_seen: None,
+        fingerprint: String::new(),
+        summary: String::new(),
+        attributes: Attributes::new(),
+        evidence: Vec::new(),
+        remediation: Remediation {
+            summary: String::new(),
+            steps: Vec::new(),
+        },
+    }
+}
+
+const MOMENT: Moment = Moment {
+    now: Timestamp::from_micros(1_795_321_433_250_000),
+    last_event: Some(Timestamp::from_micros(1_795_321_430_123_939)),
+};
+
+fn text(counters: &[Counter<'_>], findings: &[Finding], top: usize) -> String {
+    let mut out = Vec::new();
+    write_metrics(counters, findings, top, MOMENT, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn openmetrics(counters: &[Counter<'_>], step: u32) -> String {
+    let mut out = Vec::new();
+    let span = [1000, 1500].map(|second: i64| Timestamp::from_micros(second * 1_000_000));
+    write_openmetrics(counters, Some((span[0], span[1])), step, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn read(text: &str, format: Format) -> Exposition {
+    let read = read_exposition(text.as_bytes(), format, &|_| true, &mut Names::default());
+    assert_eq!(read.bad.count, 0, "{:?}\n{text}", read.bad);
+    read
+}
+
+#[test]
+fn the_present_is_text_without_times() {
+    let labels = [("namespace", "shop"), ("serviceaccount", "web")];
+    let counters = [
+        counter(
+            "satrail_serviceaccount_requests_total",
+            &labels,
+            &[1000, 1001],
+        ),
+        counter("satrail_bad_lines_total", &[], &[]),
+    ];
+    let findings = [
+        finding("shop", "web", Severity::High),
+        finding("shop", "web", Severity::High),
+        finding("shop", "default", Severity::Low),
+    ];
+    let text = text(&counters, &findings, 1);
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            r#"satrail_serviceaccount_requests_total{namespace="shop",serviceaccount="web"} 2"#,
+            "satrail_bad_lines_total 0",
+            r#"satrail_findings{detector="secret-listing",namespace="_other",serviceaccount="_other",severity="low"} 1"#,
+            r#"satrail_findings{detector="secret-listing",namespace="shop",serviceaccount="web",severity="high"} 2"#,
+            "satrail_last_run_timestamp_seconds 1795321433.250000",
+            "satrail_last_event_timestamp_seconds 1795321430.123939",
+        ]
+    );
+    for family in read(&text, Format::Text).families {
+        assert!(!family.help.is_empty() && family.kind != Kind::Unknown);
+    }
+}
+
+#[test]
+fn the_history_has_no_holes_and_begins_with_zero() {
+    let counters = [counter(
+        "satrail_audit_events_total",
+        &[],
+        &[1010, 1010, 1400],
+    )];
+    let text = openmetrics(&counters, 200);
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            "satrail_audit_events_total 0 1010",
+            "satrail_audit_events_total 2 1011",
+            "satrail_audit_events_total 2 1200",
+            "satrail_audit_events_total 2 1400",
+            "satrail_audit_events_total 3 1401",
+        ]
+    );
+    assert!(text.ends_with("\n# EOF\n"));
+    assert!(text.contains("# TYPE satrail_audit_events counter\n"));
+}
+
+#[test]
+fn nothing_is_a_history_too() {
+    let mut out = Vec::new();
+    write_openmetrics(&[], None, 60, &mut out).unwrap();
+    assert_eq!(out, b"# EOF\n");
+}
+
+const HOSTILE: &str = r#"([a-z{}"'\\#=, \n\r\t\u{0}]|\{\{|# EOF|é|\u{202e}|\PC){0,12}"#;
+
+proptest! {
+    #[test]
+    fn hostile_labels_come_back_as_they_were(
+        secrets in prop::collection::btree_set(HOSTILE, 1..5), name in HOSTILE,
+    ) {
+        let labels = |secret| [("namespace", "shop"), ("serviceaccount", &*name), ("secret", secret)];
+        let counters: Vec<_> = secrets
+            .iter()
+            .map(|secret| counter("satrail_legacy_token_requests_total", &labels(secret), &[1000, 1234]))
+            .collect();
+        let text = text(&counters, &[finding(&name, "x", Severity::Low)], 10);
+        let history = openmetrics(&counters, 60);
+        for (text, format) in [(text, Format::Text), (history, Format::OpenMetrics)] {
+            let read = read(&text, format);
+            let samples = read.samples().filter(|s| &*s.name == "satrail_legacy_token_requests_total");
+            let mut found: Vec<_> = samples.map(|s| s.labels.clone()).collect();
+            found.dedup();
+            prop_assert_eq!(found, counters.iter().map(|c| c.labels.clone()).collect::<Vec<_>>());
+        }
+    }
+}

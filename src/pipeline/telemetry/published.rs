@@ -1,0 +1,85 @@
+//! The metrics that satrail publishes: names, kinds, labels, words.
+
+use crate::metric::Kind;
+
+/// One metric that satrail publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// Its name; counters end in `_total`.
+    pub name: &'static str,
+    /// [`Kind::Counter`] or [`Kind::Gauge`].
+    pub kind: Kind,
+    /// Its label names.
+    pub labels: &'static [&'static str],
+    /// What it counts: the `# HELP` text, and the documentation.
+    pub help: &'static str,
+}
+
+const ACCOUNT: &[&str] = &["namespace", "serviceaccount"];
+
+macro_rules! published {
+    ($($id:ident = $name:literal $kind:ident $labels:expr, $help:expr;)*) => {
+        $(pub(super) const $id: Published = Published {
+            name: $name, kind: Kind::$kind, labels: $labels, help: $help,
+        };)*
+
+        /// All metrics that satrail publishes, in the order in which they are written.
+        pub const PUBLISHED: &[Published] = &[$($id),*];
+    };
+}
+
+// Said once in the documentation, and in the help of the metric that decides who is named.
+published! {
+    REQUESTS = "satrail_serviceaccount_requests_total" Counter ACCOUNT,
+        "Requests by a ServiceAccount. Only those with the most requests are named; all others are summed as namespace and serviceaccount _other, here and in every metric with these labels.";
+    DENIED = "satrail_serviceaccount_denied_requests_total" Counter ACCOUNT,
+        "Requests by a ServiceAccount that were refused: 401, 403 or an authorization decision of forbid.";
+    DEFAULT = "satrail_default_serviceaccount_requests_total" Counter ACCOUNT,
+        "Requests by the ServiceAccount default of a namespace.";
+    SECRET_LISTS = "satrail_secret_list_requests_total" Counter &["namespace", "serviceaccount", "scope", "outcome"],
+        "Lists and watches of secrets by a ServiceAccount; namespace is the account's own, scope (cluster, namespace, resource) is what was listed.";
+    LEGACY = "satrail_legacy_token_requests_total" Counter &["namespace", "serviceaccount", "secret"],
+        "Requests with a token from a Secret, which never expires; secret is _unknown where the server does not say which, and _other for all of an account that has too many.";
+    STALE = "satrail_stale_token_requests_total" Counter ACCOUNT,
+        "Requests with a projected token that should have been read again from its file before.";
+    UNAUTHENTICATED = "satrail_unauthenticated_requests_total" Counter &[],
+        "Requests without a user: those answered with 401, and those with a malformed timeout.";
+    EVENTS = "satrail_audit_events_total" Counter &[],
+        "Audit events read, of any stage.";
+    AUDIT_REQUESTS = "satrail_audit_requests_total" Counter &[],
+        "Requests that the audit events stand for, each counted once.";
+    BAD_LINES = "satrail_bad_lines_total" Counter &[],
+        "Lines of the audit logs that could not be read.";
+    FINDINGS = "satrail_findings" Gauge &["detector", "severity", "namespace", "serviceaccount"],
+        "Findings at present; those of the ServiceAccounts with the gravest ones are named, the others are summed as _other. A finding about no ServiceAccount has neither namespace nor serviceaccount.";
+    LAST_RUN = "satrail_last_run_timestamp_seconds" Gauge &[],
+        "When satrail last finished reading.";
+    LAST_EVENT = "satrail_last_event_timestamp_seconds" Gauge &[],
+        "When the newest request that was read arrived.";
+}
+
+impl Published {
+    /// The metric of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PUBLISHED.iter().find(|metric| metric.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So that one text serves both formats: OpenMetrics escapes quotes in help texts, the older one does not.
+    #[test]
+    fn help_needs_no_escape() {
+        for metric in PUBLISHED {
+            assert!(!metric.help.contains(['"', '\\', '\n']), "{}", metric.name);
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                metric.name.ends_with("_total")
+            );
+            assert!(metric.name.starts_with("satrail_"));
+        }
+    }
+}
