@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let chunk = 1 + usize::from(size) * usize::from(size) / 3;
     // Half the inputs begin as archives do, so that the fuzzer need not find that out.
-    let magic = match kind {
+    let magic: &[u8] = match kind {
         0..0x80 => &[],
         0x80..0xc0 => GZIP,
         0xc0.. => ZSTD,

@@ -17,10 +17,10 @@ use super::{Context, Merge, activity, deed};
 const WIDTHS: [i64; 5] = [10, 60, 300, 3600, 86_400];
 
 /// How many stretches there may be before they become longer.
-const STRETCHES: usize = 64;
+const STRETCHES: usize = 32;
 
 /// How many requests are kept of one stretch.
-const KEPT: usize = 8;
+const KEPT: usize = 6;
 
 /// A few requests out of every stretch of time: those whose audit ID and time have the smallest hashes.
 ///
