@@ -55,6 +55,7 @@ pub fn read_scrapes(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool, max_bytes:
                 file: input.name().to_owned(),
                 why,
                 unreadable: true,
+                incomplete: true,
             }),
         }
     }
@@ -77,6 +78,7 @@ pub fn read_texts(paths: &[PathBuf], max_bytes: u64) -> (Vec<(String, Vec<u8>)>,
                 file,
                 why,
                 unreadable: true,
+                incomplete: true,
             }),
         }
     }
