@@ -183,9 +183,9 @@ fn generated() -> String {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     let rules = fs::read_to_string(directory.path().join("satrail.rules.yaml")).unwrap();
-    let lines = rules.lines();
-    let lines = lines.filter(|line| !line.trim_start().starts_with("for: "));
-    lines.map(|line| format!("{line}\n")).collect()
+    let waits = |line: &&str| line.trim_start().starts_with("for: ");
+    let lines: Vec<_> = rules.lines().filter(|line| !waits(line)).collect();
+    lines.join("\n")
 }
 
 #[test]
