@@ -13,20 +13,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
 };
 
 use satrail::metric::{Exposition, Format, Names, read_api, read_exposition};
 use serde_json::Value;
-use support::{Prometheus, escaped, promtool, serve};
+use support::{Prometheus, escaped, promtool};
 
-#[path = "support/prometheus.rs"]
+#[path = "../support/prometheus.rs"]
 mod support;
+
+mod alerts;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -248,116 +244,4 @@ fn counts_are_those_of_the_recording(counters: &BTreeMap<String, f64>) {
     ] {
         assert_eq!(counters.get(&series), Some(&count), "{series}");
     }
-}
-
-/// What `satrail alerts` generates will stand here; the windows are long there, and so they are here.
-const RULES: &str = r#"
-groups:
-- name: satrail
-  rules:
-  - alert: DefaultServiceAccountUsed
-    expr: sum by (namespace, serviceaccount) (increase(satrail_default_serviceaccount_requests_total[1h])) > 0
-  - alert: SecretsListedClusterWide
-    expr: sum by (namespace, serviceaccount) (increase(satrail_secret_list_requests_total{scope="cluster",outcome="allowed"}[1h])) > 0
-  - alert: SecretsListDenied
-    expr: sum by (namespace, serviceaccount) (increase(satrail_secret_list_requests_total{outcome="denied"}[1h])) > 0
-  - alert: ServiceAccountAPICallRateHigh
-    expr: increase(satrail_serviceaccount_requests_total[1h]) > 1000
-  - alert: StaleTokenUsedByServiceAccount
-    expr: increase(satrail_stale_token_requests_total[1h]) > 0
-  - alert: LegacyServiceAccountTokensInUse
-    expr: sum(increase(serviceaccount_legacy_tokens_total[1h])) > 0
-  - alert: StaleServiceAccountTokensInUse
-    expr: sum(increase(serviceaccount_stale_tokens_total[1h])) > 0
-  - alert: AuditLogLosesEvents
-    expr: sum(increase(apiserver_audit_error_total[1h])) > 0
-  - alert: SatrailNotRunLately
-    expr: time() - satrail_last_run_timestamp_seconds > 3600
-"#;
-
-/// `alertname namespace/serviceaccount` of all alerts.
-fn alerts(body: &[u8]) -> Option<BTreeSet<String>> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let text = |alert: &Value, label: &str| {
-        let value = alert["labels"][label].as_str();
-        value.unwrap_or_default().to_owned()
-    };
-    let name = |alert: &Value| {
-        let account = ["namespace", "serviceaccount"].map(|label| text(alert, label));
-        format!("{} {}", text(alert, "alertname"), account.join("/"))
-    };
-    Some(
-        answer["data"]["alerts"]
-            .as_array()?
-            .iter()
-            .map(name)
-            .collect(),
-    )
-}
-
-#[test]
-fn the_right_alerts_fire_and_no_others() {
-    // Two runs of a cron job, in the first second of the hot loop and 13 seconds later, and scrapes of those
-    // minutes. `increase()` sees nothing of an account in whose first run everything happened.
-    let logs = Path::new(ROOT).join("data/audit");
-    let until = "2026-11-22T04:25:53Z";
-    let runs = [metrics(&["--until", until], &logs), metrics(&[], &logs)];
-    let scrape = |name: &str| {
-        let path = format!("{ROOT}/tests/metrics/apiserver-{name}.prom");
-        fs::read_to_string(path).unwrap()
-    };
-    let scrapes = ["20261122T042509Z", "20261122T042625Z"].map(scrape);
-    let phase = Arc::new(AtomicUsize::new(0));
-    let served = Arc::clone(&phase);
-    let port = serve(move |path| {
-        let at = served.load(Ordering::Relaxed);
-        match path {
-            "/satrail" => runs[at].clone(),
-            _ => scrapes[at].clone(),
-        }
-    });
-    let directory = tempfile::tempdir().unwrap();
-    let rules = directory.path().join("satrail.rules.yaml");
-    fs::write(&rules, RULES).unwrap();
-    let checked = promtool(&[Path::new("check"), Path::new("rules"), &rules], b"");
-    assert!(checked.status.success(), "{checked:?}");
-    let job = |name: &str| {
-        format!(
-            "- job_name: {name}\n  metrics_path: /{name}\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
-        )
-    };
-    let config = format!(
-        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{}']\nscrape_configs:\n{}{}",
-        rules.display(),
-        job("satrail"),
-        job("apiserver"),
-    );
-    let prometheus = Prometheus::start(directory.path(), &config);
-    // Every series has two samples of the first phase before the second one begins.
-    let twice = escaped(
-        "min(count_over_time({__name__=~\"satrail_audit_events_total|serviceaccount_stale_tokens_total\"}[1m]))",
-    );
-    prometheus.wait_for(&format!("/api/v1/query?query={twice}"), |body| {
-        number(body).filter(|&least| least >= 3.0)
-    });
-    let quiet = prometheus.wait_for("/api/v1/alerts", alerts);
-    assert_eq!(quiet, BTreeSet::new(), "nothing has risen yet");
-    phase.store(1, Ordering::Relaxed);
-    let expected: BTreeSet<String> = [
-        "DefaultServiceAccountUsed default/default",
-        "DefaultServiceAccountUsed shop/default",
-        "LegacyServiceAccountTokensInUse /",
-        "SecretsListDenied shop/web",
-        "SecretsListedClusterWide monitoring/prometheus",
-        "ServiceAccountAPICallRateHigh ops/hot-loop",
-        "StaleServiceAccountTokensInUse /",
-    ]
-    .map(str::to_owned)
-    .into();
-    prometheus.wait_for("/api/v1/alerts", |body| {
-        alerts(body).filter(|found| found.is_superset(&expected))
-    });
-    thread::sleep(Duration::from_secs(3));
-    let found = prometheus.wait_for("/api/v1/alerts", alerts);
-    assert_eq!(found, expected);
 }
