@@ -38,7 +38,8 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on (default: high)
   1  a finding is
-  2  usage error, unreadable input, failed output; with --strict bad lines";
+  2  usage error, unreadable input, failed output; with --strict also bad
+     lines and files cut short";
 
 #[derive(Debug, Subcommand)]
 enum Command {

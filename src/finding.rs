@@ -42,17 +42,17 @@ pub struct Finding {
     pub remediation: Remediation,
 }
 
-/// One audit event that a finding rests on.
+/// One audit event, or one scrape of metrics, that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
-    /// When the request was received.
+    /// When the request was received; when the scrape was taken.
     pub time: Option<Timestamp>,
-    /// The event's audit ID, as logged: clients may choose it.
-    pub audit_id: String,
+    /// The event's audit ID, as logged: clients may choose it. `None` for a scrape.
+    pub audit_id: Option<String>,
     /// The file, as it was named on the command line or found below it.
     pub file: String,
-    /// The line in that file (decompressed), counted from 1.
-    pub line: u64,
+    /// The line in that file (decompressed), counted from 1; `None` for a scrape.
+    pub line: Option<u64>,
 }
 
 /// The way out, with commands that can be pasted.

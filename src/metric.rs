@@ -14,6 +14,7 @@
 //! (`tests/metrics.rs`, `tests/prometheus_api.rs`).
 
 mod api;
+mod archive;
 mod bad;
 mod catalogue;
 mod exposition;
@@ -24,8 +25,10 @@ mod line;
 mod rate;
 mod read;
 mod scrape;
+mod stored;
 
 pub use api::{ApiError, read_api};
+pub use archive::Archive;
 pub use bad::{BadLine, BadLines};
 pub use catalogue::{Catalogue, Known, LabelValues};
 pub use exposition::{Exposition, Family, Sample, read_exposition};
@@ -33,7 +36,7 @@ pub use history::{History, Limits, Metric, Point, Series};
 pub use kind::Kind;
 pub use labels::{Escaped, Labels, Names, Text};
 pub use line::Format;
-pub use rate::{Semantics, Window, delta, increase, is_stale_marker, rate};
+pub use rate::{Semantics, Step, Window, delta, increase, is_stale_marker, rate, steps};
 pub use read::{MAX_SCRAPE_BYTES, Scrapes, read_scrapes, read_texts};
 pub use scrape::{Scrape, TimeFrom, instance_from_name, scrape_time, time_from_name};
 

@@ -15,6 +15,7 @@ mod gaps;
 mod exceptions;
 mod accounts;
 mod census;
+mod scrapes;
 mod telemetry;
 mod state;
 mod run;
@@ -24,10 +25,11 @@ pub use exceptions::{AccountPattern, Exception, apply_exceptions, settle};
 pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
 pub use report::{
-    BadLineShown, Coverage, DetectorCoverage, Duplicates, ExceptionUse, Exceptions, Gap, Input,
-    Report, Trouble,
+    AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
+    Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
 pub use run::{Error, accounts, scan, telemetry};
+pub use scrapes::ScrapeHints;
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

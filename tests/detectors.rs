@@ -12,9 +12,13 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use proptest::prelude::*;
 use satrail::{
-    detect::{CATALOGUE, Context, Detectors, LogFacts, Settings},
+    detect::{
+        CATALOGUE, Context, Detectors, LogFacts, MetricContext, Settings, metric_coverage,
+        metric_findings, reads_metric, reads_sample,
+    },
     event::{Event, Parser},
-    finding::{Finding, Timestamp},
+    finding::{Finding, SubjectKind, Timestamp},
+    metric::{Archive, Format, Names, Scrape, read_exposition},
     source::{Origin, Places},
 };
 use serde::Deserialize;
@@ -31,7 +35,19 @@ struct Case {
     /// The configuration, as in a configuration file.
     #[serde(default)]
     settings: Option<Value>,
+    #[serde(default)]
     events: Vec<Value>,
+    #[serde(default)]
+    scrapes: Vec<ScrapeCase>,
+}
+
+/// What one instance served at one time.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScrapeCase {
+    instance: String,
+    time: Timestamp,
+    metrics: Vec<String>,
 }
 
 impl Case {
@@ -88,9 +104,37 @@ fn cases(id: &str) -> Vec<Case> {
 struct State {
     log: LogFacts,
     detectors: Detectors,
+    archive: Archive,
 }
 
 impl State {
+    /// A state that has noted all of a case.
+    fn of(case: &Case) -> Self {
+        let lines = case.lines();
+        let mut state = Self::default();
+        state.observe_all(&parsed(&lines, &mut Vec::new()));
+        for scrape in &case.scrapes {
+            state.scrape(scrape);
+        }
+        state
+    }
+
+    fn scrape(&mut self, case: &ScrapeCase) {
+        let mut names = Names::default();
+        let text = case.metrics.join("\n");
+        let format = Format::detect(text.as_bytes());
+        let exposition = read_exposition(text.as_bytes(), format, &reads_metric, &mut names);
+        assert_eq!(exposition.bad.count, 0, "{:?}", exposition.bad);
+        let (instance, time) = (case.instance.clone(), case.time);
+        let file = format!("{instance}-{time}.prom");
+        let scrape = Scrape {
+            instance,
+            time,
+            exposition,
+        };
+        self.archive.add(&file, scrape, &reads_sample, &mut names);
+    }
+
     fn observe(&mut self, event: &Event<'_>) {
         self.log.observe(event);
         self.log.observe_request(event);
@@ -106,6 +150,7 @@ impl State {
     fn merge(&mut self, other: Self) {
         self.log.merge(other.log);
         self.detectors.merge(other.detectors);
+        self.archive.merge(other.archive);
     }
 
     fn through_a_file(&self) -> Self {
@@ -121,7 +166,13 @@ impl State {
             log: &self.log,
             places: &places,
         };
-        self.detectors.finish(&context, wanted)
+        let mut findings = self.detectors.finish(&context, &wanted);
+        let archive = &self.archive;
+        findings.extend(metric_findings(
+            &MetricContext { settings, archive },
+            wanted,
+        ));
+        findings
     }
 }
 
@@ -157,9 +208,7 @@ fn has(found: &Value, expected: &Value) -> bool {
 
 fn check(id: &str) {
     for case in cases(id) {
-        let lines = case.lines();
-        let mut state = State::default();
-        state.observe_all(&parsed(&lines, &mut Vec::new()));
+        let state = State::of(&case);
         let found = state.finish(&case.settings(), |wanted| wanted == id);
         let found = serde_json::to_value(&found).unwrap();
         let expected = Value::Array(case.expected());
@@ -249,9 +298,7 @@ fn every_attribute_is_documented() {
     for about in CATALOGUE {
         let text = about.markdown();
         for case in cases(about.id) {
-            let lines = case.lines();
-            let mut state = State::default();
-            state.observe_all(&parsed(&lines, &mut Vec::new()));
+            let state = State::of(&case);
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 for name in finding.attributes.keys() {
                     let name = format!("`{name}`");
@@ -270,18 +317,16 @@ fn every_attribute_is_documented() {
 fn findings_can_be_acted_on() {
     for about in CATALOGUE {
         for case in cases(about.id) {
-            let lines = case.lines();
-            let mut state = State::default();
-            state.observe_all(&parsed(&lines, &mut Vec::new()));
+            let state = State::of(&case);
             for finding in state.finish(&case.settings(), |id| id == about.id) {
                 assert!(!finding.summary.contains('\n'), "{}", finding.summary);
                 assert!(!finding.evidence.is_empty(), "{}: {}", about.id, case.name);
-                assert!(
-                    finding
-                        .evidence
-                        .iter()
-                        .all(|e| e.file == "audit.log" && e.line > 0)
-                );
+                let of_metrics = finding.subject.kind == SubjectKind::ApiServer;
+                assert!(finding.evidence.iter().all(|e| if of_metrics {
+                    e.file.starts_with(&finding.subject.name) && e.line.is_none()
+                } else {
+                    e.file == "audit.log" && e.line > Some(0)
+                }));
                 assert!(
                     finding
                         .remediation
@@ -301,6 +346,9 @@ fn fingerprints_differ() {
     let lines: Vec<String> = all_lines();
     let mut state = State::default();
     state.observe_all(&parsed(&lines, &mut Vec::new()));
+    for case in CATALOGUE.iter().flat_map(|about| cases(about.id)) {
+        case.scrapes.iter().for_each(|scrape| state.scrape(scrape));
+    }
     let findings = state.finish(&Settings::default(), |_| true);
     let prints: BTreeSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
     assert_eq!(prints.len(), findings.len());
@@ -309,7 +357,13 @@ fn fingerprints_differ() {
 #[test]
 fn a_log_in_which_a_detector_is_blind_says_so() {
     let state = State::default();
-    for (about, coverage) in state.detectors.coverage(&state.log) {
+    let of_metrics = metric_coverage(&state.archive);
+    for (about, coverage) in state
+        .detectors
+        .coverage(&state.log)
+        .into_iter()
+        .chain(of_metrics)
+    {
         assert!(
             coverage.blind.is_some(),
             "{} claims to see an empty log",
@@ -365,6 +419,10 @@ proptest! {
             events.swap(at, draw(at + 1));
         }
         let mut states: Vec<State> = (0..parts).map(|_| State::default()).collect();
+        for scrape in CATALOGUE.iter().flat_map(|about| cases(about.id)).flat_map(|case| case.scrapes) {
+            whole.scrape(&scrape);
+            states[draw(parts)].scrape(&scrape);
+        }
         for event in &events {
             states[draw(parts)].observe(event);
         }

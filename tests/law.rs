@@ -223,3 +223,99 @@ fn dedup_takes_the_second_copy_out() {
     let twice = scan(&twice).report(&twice);
     assert!((45.0..=50.0).contains(&twice.coverage.duplicates.percent));
 }
+
+/// The sample and its metrics: threads, forms, the order of files and partial states change nothing.
+#[test]
+fn logs_and_metrics_come_to_one_report_however_they_are_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let texts = |from: &str| {
+        let entries = fs::read_dir(root.join(from)).unwrap();
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    };
+    let scrapes = texts("data/metrics");
+    // One scrape more, with a broken line, and one twice under another name.
+    let broken = fs::read_to_string(&scrapes[0]).unwrap() + "apiserver_audit_error_total{\n";
+    fs::write(folder.path().join("b-20261122T042509Z.prom"), broken).unwrap();
+    for path in scrapes.iter().chain(&scrapes[1..2]) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let name = if folder.path().join(name).exists() {
+            "apiserver-1795321524.prom"
+        } else {
+            name
+        };
+        fs::copy(path, folder.path().join(name)).unwrap();
+    }
+    let mut metrics: Vec<PathBuf> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    metrics.sort();
+    let both = |paths: Vec<PathBuf>, metrics: Vec<PathBuf>, threads| Options {
+        metrics,
+        threads,
+        ..options(paths)
+    };
+    let logs = texts("data/audit");
+    let whole = both(
+        vec![root.join("data/audit")],
+        vec![folder.path().to_owned()],
+        1,
+    );
+    let expected = report(scan(&whole), &whole, folder.path());
+    assert!(expected.contains("\"stale-token-metric\"") && expected.contains("\"at_least\": 4"));
+    for threads in [2, 5] {
+        let mut backwards = metrics.clone();
+        backwards.reverse();
+        let split = both(logs.clone(), backwards, threads);
+        assert_eq!(
+            report(scan(&split), &split, folder.path()),
+            expected,
+            "{threads} threads"
+        );
+    }
+    for turn in 0..metrics.len() {
+        metrics.rotate_left(1);
+        // Every state has one scrape; some have a log too.
+        let parts = metrics.iter().enumerate().map(|(at, scrape)| {
+            let log = logs.get((at + turn) % metrics.len()).cloned();
+            let mut stored = tempfile::NamedTempFile::new().unwrap();
+            let part = both(log.into_iter().collect(), vec![scrape.clone()], 0);
+            scan(&part).write(&mut stored).unwrap();
+            State::read(stored.path()).unwrap()
+        });
+        let merged = parts.reduce(|mut sum, part| {
+            sum.merge(part);
+            sum
+        });
+        assert_eq!(
+            report(merged.unwrap(), &whole, folder.path()),
+            expected,
+            "turn {turn}"
+        );
+    }
+    for (name, pack) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
+        let packed: Vec<_> = metrics
+            .iter()
+            .map(|path| {
+                (
+                    path.file_name().unwrap().to_str().unwrap().to_owned(),
+                    fs::read(path).unwrap(),
+                )
+            })
+            .collect();
+        let packed = lay_out(&packed, pack);
+        let split = both(
+            vec![root.join("data/audit")],
+            vec![packed.path().to_owned()],
+            3,
+        );
+        assert_eq!(
+            report(scan(&split), &split, packed.path()),
+            expected,
+            "{name}"
+        );
+    }
+}

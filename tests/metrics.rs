@@ -219,7 +219,7 @@ fn with_numeric_bound(name: &str) -> String {
     name.to_owned()
 }
 
-/// The official Python client, if `SATRAIL_PYTHON` names a Python that has it.
+/// The official Python client, if `SATRAIL_PYTHON` names a Python that has it, as in scripts/test.
 #[test]
 fn agrees_with_the_python_client() {
     let Some(python) = std::env::var_os("SATRAIL_PYTHON") else {

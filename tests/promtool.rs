@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "helpers of tests, where a panic is a failure"
 )]
@@ -17,22 +18,22 @@ use satrail::{
     },
 };
 
-/// What the promtool here follows; `None`, and a line that says so, where there is none.
-fn promtool() -> Option<Semantics> {
-    let Ok(output) = Command::new("promtool").arg("--version").output() else {
-        println!("not tried: no promtool; it is in Debian's package prometheus");
-        return None;
-    };
+/// What the promtool here follows.
+fn promtool() -> Semantics {
+    let output = Command::new("promtool")
+        .arg("--version")
+        .output()
+        .expect("promtool is not installed: scripts/test installs Debian's package prometheus");
     // Releases before 3 print to standard error.
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     let version = text.split("version ").nth(1).unwrap_or_default();
     println!("promtool {}", version.split(',').next().unwrap_or_default());
-    Some(if version.starts_with("2.") {
+    if version.starts_with("2.") {
         Semantics::Prometheus2
     } else {
         Semantics::Prometheus3
-    })
+    }
 }
 
 /// Small, fast and the same on every run (xorshift64).
@@ -174,7 +175,7 @@ fn one_window(text: &mut String, many: &[(String, Series)], at: u64, window: Win
 
 #[test]
 fn rate_increase_and_delta_are_prometheus_to_the_last_digit() {
-    let Some(semantics) = promtool() else { return };
+    let semantics = promtool();
     let mut random = Random(0x5eed);
     let mut text = "evaluation_interval: 1s\ntests:\n".to_owned();
     let mut count = 0;
@@ -249,7 +250,7 @@ fn comparable(vector: &[(Labels, f64)]) -> bool {
 
 #[test]
 fn expressions_come_to_what_prometheus_says() {
-    let Some(semantics) = promtool() else { return };
+    let semantics = promtool();
     let mut random = Random(0xa1e47);
     let mut text = "evaluation_interval: 1s\ntests:\n".to_owned();
     let mut count = 0;
@@ -349,9 +350,7 @@ const RULES: [&str; 26] = [
 
 #[test]
 fn the_lint_refuses_what_prometheus_refuses() {
-    if promtool().is_none() {
-        return;
-    }
+    promtool();
     let nothing = (Catalogue::default(), History::default());
     let world = World {
         catalogue: &nothing.0,

@@ -12,7 +12,7 @@ use crate::{
     },
     finding::Severity,
     output::{Destination, Look},
-    pipeline::{Options, Order, Selection, Window},
+    pipeline::{Options, Order, ScrapeHints, Selection, Window},
     source::Limits,
 };
 
@@ -20,6 +20,7 @@ use super::{
     Cli, Command, Surroundings, alerts,
     arguments::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
+        ScrapeArgs,
     },
 };
 
@@ -100,9 +101,18 @@ impl Action {
 }
 
 fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> {
+    if args.input.dedup && args.report.partial_state.is_some() {
+        return Err(config::Error::new(
+            "--dedup and --partial-state do not go together: a line that stands in two shards \
+             cannot be removed when their states are merged",
+        )
+        .hint(
+            "scan all of it at once with --dedup, or cut the shards so that they share no line",
+        ));
+    }
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
-    let options = input(args.input, "scan", around)?;
+    let options = scan_input(args.input, args.metrics, around)?;
     report(
         options,
         args.report,
@@ -110,6 +120,28 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
         progress,
         output(args.output, around),
     )
+}
+
+/// Metrics alone are read if only they are named: then standard input is no log.
+fn scan_input(
+    args: InputArgs,
+    metrics: ScrapeArgs,
+    around: &Surroundings,
+) -> Result<Options, config::Error> {
+    let alone = args.paths.is_empty() && !metrics.metrics.is_empty();
+    let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+    if stdin(&args.paths) && stdin(&metrics.metrics) {
+        return Err(config::Error::new(
+            "standard input cannot be both the audit log and the metrics",
+        ));
+    }
+    let mut options = input(args, "scan", alone, around)?;
+    options.metrics = metrics.metrics;
+    options.scrape_hints = ScrapeHints {
+        time: metrics.scrape_time,
+        instance: metrics.instance,
+    };
+    Ok(options)
 }
 
 fn merge(args: MergeArgs, around: &Surroundings) -> Result<Config, config::Error> {
@@ -130,7 +162,7 @@ fn accounts(args: AccountsArgs, around: &Surroundings) -> Result<AccountsConfig,
     Ok(AccountsConfig {
         strict: args.input.strict,
         progress: progress(&args.input, around),
-        options: input(args.input, "accounts", around)?,
+        options: input(args.input, "accounts", false, around)?,
         output: output(args.output, around),
         order: Order {
             key: args.sort,
@@ -155,7 +187,7 @@ fn metrics(args: MetricsArgs, around: &Surroundings) -> Result<MetricsConfig, co
         options: Options {
             settings,
             exceptions,
-            ..input(args.input, "metrics", around)?
+            ..input(args.input, "metrics", false, around)?
         },
     })
 }
@@ -163,6 +195,8 @@ fn metrics(args: MetricsArgs, around: &Surroundings) -> Result<MetricsConfig, co
 pub(super) fn defaults(around: &Surroundings) -> Options {
     Options {
         paths: Vec::new(),
+        metrics: Vec::new(),
+        scrape_hints: ScrapeHints::default(),
         threads: 0,
         limits: Limits {
             max_line_bytes: config::MAX_LINE_BYTES,
@@ -178,9 +212,15 @@ pub(super) fn defaults(around: &Surroundings) -> Options {
     }
 }
 
-fn input(args: InputArgs, command: &str, around: &Surroundings) -> Result<Options, config::Error> {
+/// `none_is_fine`: something else is read than logs.
+fn input(
+    args: InputArgs,
+    command: &str,
+    none_is_fine: bool,
+    around: &Surroundings,
+) -> Result<Options, config::Error> {
     let mut paths = args.paths;
-    if paths.is_empty() {
+    if paths.is_empty() && !none_is_fine {
         if around.stdin_is_terminal {
             let hint = format!(
                 "name files or directories, such as 'satrail {command} /var/log/kubernetes/audit', \

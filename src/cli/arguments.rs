@@ -9,7 +9,7 @@ use clap::{
 
 use crate::{
     config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
-    finding::Severity,
+    finding::{Severity, Timestamp},
     output::Format,
     pipeline::{Bound, SortKey, TOP},
 };
@@ -19,6 +19,7 @@ Examples:
   satrail scan /var/log/kubernetes/audit    a directory, .gz and .zst included
   satrail scan 'audit-2026-01-*.log.gz'     a glob
   kubectl logs POD | satrail scan           a pipe
+  satrail scan DIR --metrics scrapes        audit logs and kube-apiserver's metrics
   satrail scan --since 24h --min-severity medium DIR
   satrail scan --fail-on critical --format json -o report.json DIR
 
@@ -29,7 +30,8 @@ Examples:
 Exit codes:
   0  nothing reported is at or above --fail-on
   1  a finding is
-  2  usage error, unreadable input, failed output; with --strict bad lines
+  2  usage error, unreadable input, failed output; with --strict also bad
+     lines and files cut short
 Reported is what --select, --ignore, --min-severity and exceptions leave.
 
 satrail.toml:
@@ -51,7 +53,8 @@ Example:
   satrail scan --partial-state node1.state DIR         on each node
   satrail merge node1.state node2.state node3.state    in one place
 
---since, --until and --dedup are decided when the states are made.";
+--since and --until are decided when the states are made. --dedup cannot be: lines that two
+machines both hold are not told apart afterwards.";
 
 pub(super) const ACCOUNTS_EXAMPLES: &str = "\
 Examples:
@@ -78,6 +81,8 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     #[command(flatten)]
+    pub(super) metrics: ScrapeArgs,
+    #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -93,7 +98,7 @@ pub(super) struct MergeArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
     /// Make bad lines and files cut short an error (exit code 2)
-    #[arg(long)]
+    #[arg(long, help_heading = "Findings")]
     pub(super) strict: bool,
 }
 
@@ -102,13 +107,13 @@ pub(super) struct AccountsArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     /// Sort by this: counts and times with the largest first, `first` and `name` upwards
-    #[arg(long, value_name = "KEY", default_value = "requests", value_parser = sort_key())]
+    #[arg(long, value_name = "KEY", help_heading = "Rows", default_value = "requests", value_parser = sort_key())]
     pub(super) sort: SortKey,
     /// Sort the other way round
-    #[arg(long)]
+    #[arg(long, help_heading = "Rows")]
     pub(super) reverse: bool,
     /// Show no more than N accounts
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Rows")]
     pub(super) limit: Option<usize>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
@@ -171,6 +176,24 @@ pub(super) struct InputArgs {
     pub(super) no_progress: bool,
 }
 
+/// Which metrics are read, and what they do not say themselves.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Metrics")]
+pub(super) struct ScrapeArgs {
+    /// Also read scrapes of kube-apiserver's /metrics, or answers of the Prometheus API: files,
+    /// directories, globs or `-`; without PATH, nothing else is read
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) metrics: Vec<PathBuf>,
+    /// Take scrapes to be of this time (RFC 3339) [default: their samples' times, else that in the
+    /// file's name, else the file's]
+    #[arg(long, value_name = "T", requires = "metrics")]
+    pub(super) scrape_time: Option<Timestamp>,
+    /// Take scrapes to be of this instance [default: their label `instance`, else what the file's name
+    /// begins with]
+    #[arg(long, value_name = "NAME", requires = "metrics")]
+    pub(super) instance: Option<String>,
+}
+
 /// What is reported, and what the exit code says of it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Findings")]
@@ -190,7 +213,7 @@ pub(super) struct ReportArgs {
     /// Read thresholds, allow-list and exceptions from this file; none is read without
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Also write the mergeable state for `satrail merge`
+    /// Also write the mergeable state for `satrail merge`; not with --dedup
     #[arg(long, value_name = "FILE")]
     pub(super) partial_state: Option<PathBuf>,
 }

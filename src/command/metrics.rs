@@ -21,15 +21,15 @@ pub fn metrics(config: &MetricsConfig) -> Result<Verdict, Error> {
     let report = state.report(&config.options);
     drop(bar);
     let counters = telemetry.counters(config.top);
-    deliver(to, |out| match (config.history, telemetry.span()) {
-        (Some(step), span) => write_openmetrics(&counters, span, step, out),
-        (None, _) => {
-            let moment = Moment {
-                now: now(),
-                last_event: report.input.last_event,
-            };
-            write_metrics(&counters, &report.findings, config.top, moment, out)
+    deliver(to, |out| {
+        if let Some(step) = config.history {
+            return write_openmetrics(&counters, telemetry.span(), step, out);
         }
+        let moment = Moment {
+            now: now(),
+            last_event: report.input.last_event,
+        };
+        write_metrics(&counters, &report.findings, config.top, moment, out)
     })
     .map_err(Error::output(to))?;
     let judgement = Judgement {

@@ -66,13 +66,14 @@ impl Verdict {
 fn complaints(report: &Report, strict: bool) -> Vec<String> {
     let troubles = report.coverage.troubles.iter();
     let mut complaints: Vec<_> = troubles
-        .filter(|trouble| trouble.unreadable || strict)
+        .filter(|trouble| trouble.unreadable || (strict && trouble.incomplete))
         .map(|trouble| format!("{}: {}", trouble.file, trouble.why))
         .collect();
-    if strict && report.input.bad_lines > 0 {
+    let bad_lines = report.bad_lines();
+    if strict && bad_lines > 0 {
         let shown = report.coverage.bad_lines.iter();
         complaints.extend(shown.map(|bad| format!("{}:{}: {}", bad.file, bad.line, bad.why)));
-        let total = thousands(report.input.bad_lines);
+        let total = thousands(bad_lines);
         complaints.push(format!("bad lines: {total} (an error because of --strict)"));
     }
     complaints
@@ -87,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn report(severity: Option<Severity>, unreadable: Option<bool>, bad_lines: u64) -> Report {
+    fn report(severity: Option<Severity>, trouble: Option<(bool, bool)>, bad_lines: u64) -> Report {
         let finding = |severity| Finding {
             detector: "secret-listing".to_owned(),
             severity,
@@ -104,10 +105,11 @@ mod tests {
                 steps: Vec::new(),
             },
         };
-        let trouble = |unreadable| Trouble {
+        let trouble_of = |(unreadable, incomplete)| Trouble {
             file: "audit.log".to_owned(),
             why: "permission denied".to_owned(),
             unreadable,
+            incomplete,
         };
         Report {
             input: Input {
@@ -117,17 +119,22 @@ mod tests {
             findings: severity.map(finding).into_iter().collect(),
             exceptions: Exceptions::default(),
             coverage: Coverage {
-                troubles: unreadable.map(trouble).into_iter().collect(),
+                troubles: trouble.map(trouble_of).into_iter().collect(),
                 ..Coverage::default()
             },
+            reconciliation: None,
         }
     }
 
     #[test]
     fn one_table_of_exit_codes() {
         use Severity::{Critical, High, Medium};
+        // Unreadable, incomplete.
+        const LOST: Option<(bool, bool)> = Some((true, true));
+        const CUT: Option<(bool, bool)> = Some((false, true));
+        const NOTE: Option<(bool, bool)> = Some((false, false));
         let at = FailOn::At;
-        for (severity, unreadable, bad_lines, fail_on, strict, exit) in [
+        for (severity, trouble, bad_lines, fail_on, strict, exit) in [
             (None, None, 0, at(High), false, Exit::Clean),
             (Some(Medium), None, 0, at(High), false, Exit::Clean),
             (Some(High), None, 0, at(High), false, Exit::Findings),
@@ -135,24 +142,18 @@ mod tests {
             (Some(Critical), None, 0, FailOn::Never, false, Exit::Clean),
             (None, None, 3, at(High), false, Exit::Clean),
             (None, None, 3, at(High), true, Exit::Failure),
-            (None, Some(false), 0, at(High), false, Exit::Clean),
-            (None, Some(false), 0, at(High), true, Exit::Failure),
-            (None, Some(true), 0, at(High), false, Exit::Failure),
-            (Some(High), Some(true), 0, at(High), false, Exit::Failure),
-            (
-                Some(High),
-                Some(true),
-                0,
-                FailOn::Never,
-                false,
-                Exit::Failure,
-            ),
+            (None, CUT, 0, at(High), false, Exit::Clean),
+            (None, CUT, 0, at(High), true, Exit::Failure),
+            (None, NOTE, 0, at(High), true, Exit::Clean),
+            (None, LOST, 0, at(High), false, Exit::Failure),
+            (Some(High), LOST, 0, at(High), false, Exit::Failure),
+            (Some(High), LOST, 0, FailOn::Never, false, Exit::Failure),
         ] {
             let judgement = Judgement { fail_on, strict };
-            let verdict = Verdict::of(&report(severity, unreadable, bad_lines), judgement);
+            let verdict = Verdict::of(&report(severity, trouble, bad_lines), judgement);
             assert_eq!(
                 verdict.exit, exit,
-                "{severity:?} {unreadable:?} {bad_lines} {judgement:?}"
+                "{severity:?} {trouble:?} {bad_lines} {judgement:?}"
             );
             assert_eq!(verdict.complaints.is_empty(), exit != Exit::Failure);
         }

@@ -46,17 +46,50 @@ impl About {
     }
 }
 
-/// The table of all detectors: the struct that holds one of each, and the catalogue.
+/// The table of all detectors: the struct that holds one of each that reads events, what those that
+/// read metrics come to, and the catalogue of both.
 macro_rules! registry {
-    ($($module:ident :: $Type:ident),+ $(,)?) => {
-        /// One of each detector.
+    (
+        audit { $($module:ident :: $Type:ident),+ $(,)? }
+        metrics { $($metric:ident :: $Metric:ident),+ $(,)? }
+    ) => {
+        /// One of each detector that reads audit events.
         #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
         pub struct Detectors {
             $($module: $module::$Type,)+
         }
 
-        /// What there is to know about every detector, in the order of the registry.
-        pub static CATALOGUE: &[&About] = &[$(<$module::$Type as Detector>::ABOUT),+];
+        /// What there is to know about every detector, in the order of the registry: first those that
+        /// read audit events, then those that read metrics.
+        pub static CATALOGUE: &[&About] = &[
+            $(<$module::$Type as Detector>::ABOUT,)+
+            $(<$metric::$Metric as MetricDetector>::ABOUT,)+
+        ];
+
+        /// What the series that metric detectors read are called.
+        static METRICS_READ: &[&[&str]] = &[$(<$metric::$Metric as MetricDetector>::READS),+];
+
+        /// The findings of every metric detector that `wanted` says yes to, unsorted.
+        #[must_use]
+        pub fn metric_findings(
+            context: &MetricContext<'_>,
+            wanted: impl Fn(&str) -> bool,
+        ) -> Vec<$crate::finding::Finding> {
+            let mut findings = Vec::new();
+            $(if wanted(<$metric::$Metric as MetricDetector>::ABOUT.id) {
+                findings.extend(<$metric::$Metric as MetricDetector>::finish(context));
+            })+
+            findings
+        }
+
+        /// What every metric detector could see, in the order of the registry.
+        #[must_use]
+        pub fn metric_coverage(archive: &$crate::metric::Archive) -> Vec<(&'static About, Coverage)> {
+            vec![$((
+                <$metric::$Metric as MetricDetector>::ABOUT,
+                <$metric::$Metric as MetricDetector>::coverage(archive),
+            )),+]
+        }
 
         impl Detectors {
             /// Shows every detector one request.

@@ -1,5 +1,7 @@
 //! One piece of state for each user name, found without allocating.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -32,7 +34,12 @@ impl<T: Merge> PerAccount<T> {
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: Self) {
         for (key, theirs) in other.into_sorted() {
-            self.by_key.entry(key).or_default().merge(theirs);
+            match self.by_key.entry(key) {
+                Entry::Occupied(ours) => ours.into_mut().merge(theirs),
+                Entry::Vacant(place) => {
+                    place.insert(theirs);
+                }
+            }
         }
     }
 

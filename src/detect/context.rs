@@ -1,6 +1,9 @@
 //! What a detector may look at when it finishes.
 
-use crate::source::{Origin, Place, Places};
+use crate::{
+    metric::Archive,
+    source::{Origin, Place, Places},
+};
 
 use super::{LogFacts, Settings};
 
@@ -21,4 +24,13 @@ impl Context<'_> {
     pub fn place(&self, identity: u64, origin: Origin) -> Place {
         self.places.resolve_event(identity, origin)
     }
+}
+
+/// What a metric detector may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricContext<'a> {
+    /// Thresholds.
+    pub settings: &'a Settings,
+    /// The scrapes.
+    pub archive: &'a Archive,
 }

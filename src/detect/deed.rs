@@ -141,13 +141,13 @@ fn first_segment(uri: &str) -> &str {
     path.split('/').nth(1).unwrap_or("")
 }
 
-/// Whether the query of `event`'s URI has the parameter `name` with a value that `wanted` accepts.
-pub(super) fn has_parameter(event: &Event<'_>, name: &str, wanted: impl Fn(&str) -> bool) -> bool {
+/// Whether the query of `event`'s URI has a parameter whose name and value `wanted` accepts.
+pub(super) fn has_parameter(event: &Event<'_>, wanted: impl Fn(&str, &str) -> bool) -> bool {
     let uri = event.request_uri.read();
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        key == name && wanted(value)
+        wanted(key, value)
     })
 }
 
@@ -187,5 +187,5 @@ fn enters_pod(event: &Event<'_>) -> bool {
 }
 
 fn is_dry_run(event: &Event<'_>) -> bool {
-    has_parameter(event, "dryRun", |value| value == "All")
+    has_parameter(event, |name, value| name == "dryRun" && value == "All")
 }

@@ -79,10 +79,12 @@ impl Detector for DefaultServiceAccount {
     const ABOUT: &'static About = &ABOUT;
 
     fn observe(&mut self, event: &Event<'_>) {
-        let Some(account) = event.service_account() else {
+        // Taking the name apart costs more than to see that it is another one.
+        let name = event.user.name.as_plain().unwrap_or_default();
+        if !name.ends_with(":default") {
             return;
-        };
-        if account.name == "default" {
+        }
+        if let Some(account) = event.service_account() {
             self.accounts
                 .note(account.namespace, |activity| activity.add(event));
         }

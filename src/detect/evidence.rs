@@ -106,9 +106,9 @@ impl EvidenceSet {
             let audit_id = entry.audit_id.clone();
             Evidence {
                 time: entry.time,
-                audit_id,
+                audit_id: Some(audit_id),
                 file: place.file,
-                line: place.line,
+                line: Some(place.line),
             }
         });
         let mut shown: Vec<Evidence> = shown.collect();

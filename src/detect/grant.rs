@@ -47,6 +47,13 @@ impl Grant {
         })
     }
 
+    /// Whether every cluster has this role: kube-apiserver makes them, and mends them when it starts
+    /// (kubernetes `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go`).
+    pub(super) fn is_built_in(&self) -> bool {
+        let role = self.role.as_str();
+        role.starts_with("system:") || ["cluster-admin", "admin", "edit", "view"].contains(&role)
+    }
+
     /// The grant as an attribute, with the number of requests that it let through.
     pub(super) fn attribute(self, requests: u64) -> Attribute {
         let fields: [(&str, Attribute); 8] = [

@@ -22,7 +22,7 @@ const EVIDENCE: usize = 6;
 
 /// One account's requests over time.
 ///
-/// 768 blocks of 60 buckets are single seconds for half a day of constant activity, at 350 KB at most;
+/// 768 blocks of 60 buckets are single seconds for half a day of constant activity, at 220 KB at most;
 /// the parts get 12 blocks, which is 12 minutes of single seconds and two hours of tens.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Load {

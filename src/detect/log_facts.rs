@@ -26,10 +26,6 @@ pub struct LogFacts {
     pub service_account_requests: u64,
     /// Events that carry at least one annotation.
     pub annotated: u64,
-    /// Requests by ServiceAccounts that name their pod (`user.extra`).
-    pub with_pod: u64,
-    /// Requests by ServiceAccounts that carry an `authentication.k8s.io/` annotation.
-    pub with_token_annotation: u64,
     /// Requests that get, list or watch anything.
     pub reads: u64,
     /// Requests on secrets, by anybody.
@@ -61,16 +57,7 @@ impl LogFacts {
                 .any(|verb| event.verb == *verb),
         );
         self.secret_requests += u64::from(event.is_core("secrets"));
-        if event.service_account().is_some() {
-            self.service_account_requests += 1;
-            let pod = event.user.extra("authentication.kubernetes.io/pod-name");
-            self.with_pod += u64::from(pod.is_some());
-            let token = event
-                .annotations
-                .entries()
-                .any(|(key, _)| key.starts_with("authentication.k8s.io/"));
-            self.with_token_annotation += u64::from(token);
-        }
+        self.service_account_requests += u64::from(event.service_account().is_some());
     }
 
     /// Why nothing can be said about ServiceAccounts, if so.
@@ -92,8 +79,6 @@ impl LogFacts {
         self.unauthenticated += other.unauthenticated;
         self.service_account_requests += other.service_account_requests;
         self.annotated += other.annotated;
-        self.with_pod += other.with_pod;
-        self.with_token_annotation += other.with_token_annotation;
         self.reads += other.reads;
         self.secret_requests += other.secret_requests;
         self.first_event = earliest(self.first_event, other.first_event);

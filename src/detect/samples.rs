@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    event::Event,
+    event::{Event, Text},
     finding::{Evidence, Timestamp},
     source::Origin,
 };
@@ -17,10 +17,10 @@ use super::{Context, Merge, activity, deed};
 const WIDTHS: [i64; 5] = [10, 60, 300, 3600, 86_400];
 
 /// How many stretches there may be before they become longer.
-const STRETCHES: usize = 64;
+const STRETCHES: usize = 32;
 
 /// How many requests are kept of one stretch.
-const KEPT: usize = 8;
+const KEPT: usize = 6;
 
 /// A few requests out of every stretch of time: those whose audit ID and time have the smallest hashes.
 ///
@@ -140,9 +140,9 @@ impl Sample {
         let place = context.place(self.identity, self.origin);
         Evidence {
             time: Some(self.time),
-            audit_id: self.audit_id.clone(),
+            audit_id: Some(self.audit_id.clone()),
             file: place.file,
-            line: place.line,
+            line: Some(place.line),
         }
     }
 }
@@ -153,23 +153,21 @@ impl SampleKind {
             return (Self::Other, String::new());
         };
         if object.name.is_empty() {
-            let given = |name| deed::has_parameter(event, name, |value| !value.is_empty());
-            let all = event.verb == "list"
-                && !["resourceVersion", "limit", "continue"]
-                    .into_iter()
-                    .any(given);
+            let bounds = ["resourceVersion", "limit", "continue"];
+            let bounded = || {
+                deed::has_parameter(event, |name, value| {
+                    bounds.contains(&name) && !value.is_empty()
+                })
+            };
+            let all = event.verb == "list" && !bounded();
             return (
                 if all { Self::ListsAll } else { Self::Other },
                 String::new(),
             );
         }
-        let namespace = object.namespace.read();
-        let words = format!(
-            "{} {}/{}",
-            object.resource,
-            activity::namespace(&namespace),
-            object.name
-        );
+        let [resource, namespace, name] =
+            [object.resource, object.namespace, object.name].map(Text::read);
+        let words = [&*resource, " ", activity::namespace(&namespace), "/", &name].concat();
         let reads = event.verb == "get";
         (if reads { Self::ReadsOne } else { Self::Other }, words)
     }

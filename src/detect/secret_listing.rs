@@ -300,11 +300,21 @@ fn remediation(account: ServiceAccount<'_>, seen: &Listings) -> Remediation {
             }
             _ => format!("clusterrole {}", quote(&grant.role)),
         };
+        let (text, what) = if grant.is_built_in() {
+            (
+                "the role is Kubernetes' own, and others need it as it is: bind the account to a narrower \
+                 one, then take it out of the binding's subjects",
+                binding,
+            )
+        } else {
+            (
+                "take list and watch of secrets out of the role, or give the account a narrower one",
+                role,
+            )
+        };
         steps.push(Step {
-            text:
-                "take list and watch of secrets out of the role, or give the account a narrower one"
-                    .to_owned(),
-            command: Some(format!("kubectl edit {role}")),
+            text: text.to_owned(),
+            command: Some(format!("kubectl edit {what}")),
         });
     }
     steps.push(Step {

@@ -1,7 +1,5 @@
 //! Counts per time bucket, as fine as bounded memory allows.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Timestamp;
@@ -22,8 +20,41 @@ const BLOCK: i64 = 60;
 pub struct Series<const MAX_BLOCKS: usize> {
     width: u8,
     total: u64,
-    /// By block number (time / width / 60): the buckets that have something in them.
-    blocks: BTreeMap<i64, Vec<(u8, u32)>>,
+    /// Sorted by number. Not a map, whose nodes would be mostly empty: most series of a large cluster
+    /// have one block or two.
+    blocks: Vec<Block>,
+}
+
+/// Up to 60 buckets in a row; about 280 bytes when all of them have something in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Block {
+    /// Time / width / 60.
+    number: i64,
+    /// One bit for each bucket that has something in it.
+    filled: u64,
+    /// The counts of those buckets, in their order.
+    counts: Vec<u32>,
+}
+
+impl Block {
+    fn add(&mut self, slot: i64, count: u32) {
+        let bit = 1_u64 << slot;
+        let at = (self.filled & (bit - 1)).count_ones() as usize;
+        match self.counts.get_mut(at) {
+            Some(known) if self.filled & bit != 0 => *known = known.saturating_add(count),
+            _ => {
+                self.filled |= bit;
+                self.counts.insert(at, count);
+            }
+        }
+    }
+
+    fn buckets(&self) -> impl Iterator<Item = (i64, u32)> {
+        let slots = (0..BLOCK).filter(|slot| self.filled >> slot & 1 == 1);
+        slots
+            .map(|slot| self.number * BLOCK + slot)
+            .zip(self.counts.iter().copied())
+    }
 }
 
 /// The best window of a [`Series`].
@@ -81,13 +112,27 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
 
     /// Adds `count` to bucket number `bucket`, which is given in the present width.
     fn insert(&mut self, bucket: i64, count: u32) {
-        let block = self.blocks.entry(bucket.div_euclid(BLOCK)).or_default();
-        #[expect(clippy::cast_possible_truncation, reason = "below 60")]
-        let slot = bucket.rem_euclid(BLOCK) as u8;
-        match block.binary_search_by_key(&slot, |&(slot, _)| slot) {
-            Ok(at) => block[at].1 = block[at].1.saturating_add(count),
-            Err(at) => block.insert(at, (slot, count)),
+        let number = bucket.div_euclid(BLOCK);
+        let at = match self.blocks.last() {
+            // Most logs are in order.
+            Some(last) if last.number == number => self.blocks.len() - 1,
+            Some(last) if last.number > number => {
+                self.blocks.partition_point(|other| other.number < number)
+            }
+            _ => self.blocks.len(),
+        };
+        if self
+            .blocks
+            .get(at)
+            .is_none_or(|other| other.number != number)
+        {
+            let block = Block {
+                number,
+                ..Block::default()
+            };
+            self.blocks.insert(at, block);
         }
+        self.blocks[at].add(bucket.rem_euclid(BLOCK), count);
     }
 
     /// Goes over to the finest width that fits. Only once all buckets are in: their numbers mean
@@ -125,11 +170,7 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
 
     /// The buckets that have something in them, by time: number (time / width) and count.
     pub fn buckets(&self) -> impl Iterator<Item = (i64, u32)> {
-        self.blocks.iter().flat_map(|(&block, slots)| {
-            slots
-                .iter()
-                .map(move |&(slot, count)| (block * BLOCK + i64::from(slot), count))
-        })
+        self.blocks.iter().flat_map(Block::buckets)
     }
 
     /// When bucket number `bucket` starts.

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{AllowList, runaway_controller};
+use super::{
+    AllowList, authentication_failures_metric, runaway_controller, serviceaccount_traffic_metric,
+    token_request_rate_metric,
+};
 
 /// Thresholds and allow-lists of all detectors.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -10,6 +13,12 @@ use super::{AllowList, runaway_controller};
 pub struct Settings {
     /// When a controller counts as running away.
     pub runaway_controller: runaway_controller::Thresholds,
+    /// When failed authentications are too many.
+    pub authentication_failures_metric: authentication_failures_metric::Limits,
+    /// When TokenRequests are too many.
+    pub token_request_rate_metric: token_request_rate_metric::Limits,
+    /// When the requests of all ServiceAccounts together are too many.
+    pub serviceaccount_traffic_metric: serviceaccount_traffic_metric::Limits,
     /// Who may do what others should not; lowers severity, never hides.
     #[serde(skip)]
     pub allow: AllowList,

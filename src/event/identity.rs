@@ -12,9 +12,20 @@ pub struct User<'a> {
     pub name: Text<'a>,
     /// The whole object: `uid`, `groups`, `extra`.
     pub object: Object<'a>,
+    /// Its `extra`, which is looked into for nearly every request.
+    pub extra: Object<'a>,
 }
 
 impl<'a> User<'a> {
+    pub(super) fn new(name: Text<'a>, object: Object<'a>) -> Self {
+        let extra = object.get("extra").and_then(Value::object);
+        Self {
+            name,
+            object,
+            extra: extra.unwrap_or_default(),
+        }
+    }
+
     /// The groups.
     pub fn groups(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
         let groups = self.object.get("groups").unwrap_or_default();
@@ -25,13 +36,7 @@ impl<'a> User<'a> {
     /// `authentication.kubernetes.io/pod-name`.
     #[must_use]
     pub fn extra(&self, key: &str) -> Option<Text<'a>> {
-        self.object
-            .get("extra")?
-            .object()?
-            .get(key)?
-            .items()
-            .next()?
-            .text()
+        self.extra.get(key)?.items().next()?.text()
     }
 
     /// The ServiceAccount that the name stands for.
@@ -56,14 +61,12 @@ impl<'a> ServiceAccount<'a> {
     /// they are valid names).
     #[must_use]
     pub fn from_user_name(name: &'a str) -> Option<Self> {
-        let (namespace, name) = name.strip_prefix(PREFIX)?.split_once(':')?;
-        let valid = |part: &str, more: &[u8]| {
-            !part.is_empty()
-                && part.bytes().all(|b| {
-                    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || more.contains(&b)
-                })
-        };
-        (valid(namespace, b"") && valid(name, b".")).then_some(Self { namespace, name })
+        let rest = name.strip_prefix(PREFIX)?;
+        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let colon = rest.bytes().position(|b| !label(b))?;
+        let (namespace, name) = (rest.get(..colon)?, rest.get(colon..)?.strip_prefix(':')?);
+        let valid = name.bytes().all(|b| label(b) || b == b'.');
+        (valid && !namespace.is_empty() && !name.is_empty()).then_some(Self { namespace, name })
     }
 
     /// The user name.

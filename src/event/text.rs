@@ -35,6 +35,7 @@ impl<'a> Text<'a> {
     }
 
     /// What the string means. Borrowed unless it has escapes.
+    #[inline]
     #[must_use]
     pub fn read(self) -> Cow<'a, str> {
         if self.escaped {

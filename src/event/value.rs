@@ -3,6 +3,8 @@
 //! These walkers trust the text to be one well-formed value (the parser vouches for its structure) and
 //! never read past its end: on text that is not, they end early instead of panicking.
 
+use std::cmp::Ordering;
+
 use memchr::memchr;
 
 use super::{
@@ -35,6 +37,16 @@ impl<'a> Value<'a> {
     pub fn text(self) -> Option<Text<'a>> {
         let inside = self.0.strip_prefix('"')?.strip_suffix('"')?;
         Some(text_of(inside))
+    }
+
+    /// Whether it is a string that means `key`. Most keys differ in length, and escapes only add to it.
+    fn means(self, key: &str) -> bool {
+        let literal = self.0.len().saturating_sub(2);
+        match literal.cmp(&key.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0.get(1..=literal) == Some(key) && !key.contains('\\'),
+            Ordering::Greater => self.text().is_some_and(|text| text == key),
+        }
     }
 
     /// The object, if it is one.
@@ -75,17 +87,24 @@ impl<'a> Object<'a> {
     /// Whether the object is absent or has no entries.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.entries().next().is_none()
+        let inside = self.0.strip_prefix('{');
+        inside.is_none_or(|rest| rest.trim_start_matches(space).starts_with('}'))
     }
 
     /// The entries, in the order of the text.
     pub fn entries(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
+        self.members()
+            .map_while(|(key, value)| Some((key.text()?, value)))
+    }
+
+    /// The entries, with the keys as they stand in the text.
+    fn members(self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
         let mut rest = self.0.strip_prefix('{').unwrap_or("");
         std::iter::from_fn(move || {
             let (key, tail) = split_value(rest)?;
             let (value, tail) = split_value(after(tail, ':')?)?;
             rest = after(tail, ',').unwrap_or_default();
-            Some((key.text()?, value))
+            Some((key, value))
         })
     }
 
@@ -93,8 +112,8 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'a>> {
         let mut found = None;
-        for (name, value) in self.entries() {
-            if name == key {
+        for (name, value) in self.members() {
+            if name.means(key) {
                 found = Some(value);
             }
         }
@@ -128,7 +147,9 @@ fn split_value(text: &str) -> Option<(Value<'_>, &str)> {
     let bytes = text.as_bytes();
     let end = match bytes.first()? {
         b'"' => string_end(bytes, 1)?,
-        b'{' | b'[' => nested_end(bytes, 1).or_else(|| loose_end(bytes))?,
+        b'{' | b'[' => single_end(bytes)
+            .or_else(|| nested_end(bytes, 1))
+            .or_else(|| loose_end(bytes))?,
         b'}' | b']' | b',' | b':' => return None,
         _ => text
             .find([',', '}', ']', ' ', '\t', '\n', '\r'])
@@ -150,6 +171,14 @@ fn string_end(text: &[u8], from: usize) -> Option<usize> {
             _ => at = string_stop(text, at + 1),
         }
     }
+}
+
+/// The end of an array of one string, which every value of `extra` is: not worth a block.
+#[inline]
+fn single_end(text: &[u8]) -> Option<usize> {
+    let [b'[', b'"', ..] = text else { return None };
+    let end = string_end(text, 2)?;
+    (text.get(end) == Some(&b']')).then_some(end + 1)
 }
 
 /// The end of the object or array that starts at 0, white space after strings or not.

@@ -24,6 +24,8 @@ pub enum SubjectKind {
     User,
     /// The audit log itself.
     AuditLog,
+    /// A kube-apiserver, by the instance of its scrapes: its metrics name no account.
+    ApiServer,
 }
 
 impl SubjectKind {
@@ -34,6 +36,7 @@ impl SubjectKind {
             Self::ServiceAccount => "ServiceAccount",
             Self::User => "User",
             Self::AuditLog => "AuditLog",
+            Self::ApiServer => "ApiServer",
         }
     }
 }
@@ -46,6 +49,16 @@ impl Subject {
             kind: SubjectKind::ServiceAccount,
             namespace: Some(namespace.into()),
             name: name.into(),
+        }
+    }
+
+    /// The kube-apiserver that was scraped as `instance`.
+    #[must_use]
+    pub fn api_server(instance: impl Into<String>) -> Self {
+        Self {
+            kind: SubjectKind::ApiServer,
+            namespace: None,
+            name: instance.into(),
         }
     }
 }

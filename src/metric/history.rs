@@ -7,19 +7,24 @@
 //! ```
 //!
 //! Scrapes may come in any order: samples are kept in the order of time, and of two values for one
-//! series at one time the larger stays. What exceeds [`Limits`] is dropped and counted, and then the
-//! order decides what is dropped: feed sorted files.
+//! series at one time the larger stays. Histories add up in any order too, and can be written to a file
+//! and read back. What exceeds [`Limits`] is dropped and counted, and then the order decides what is
+//! dropped: feed sorted files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
-use super::{Exposition, Family, Kind, Labels, Names, Scrape, Text, Window, is_stale_marker};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Exposition, Family, Kind, Labels, Names, Scrape, Text, Window, is_stale_marker, stored::Stored,
+};
 use crate::finding::Timestamp;
 
 /// One value at one time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// When.
     pub time: Timestamp,
@@ -28,7 +33,7 @@ pub struct Point {
 }
 
 /// The points of one label set, in the order of time.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Series(Vec<Point>);
 
 /// All series of one sample name, such as `x_bucket`.
@@ -45,7 +50,7 @@ pub struct Metric {
 }
 
 /// How much a [`History`] holds at most. The defaults stand for about 1 GB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Series.
     pub series: usize,
@@ -63,16 +68,17 @@ impl Default for Limits {
 }
 
 /// Series over many scrapes and instances.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(into = "Stored", from = "Stored")]
 pub struct History {
-    metrics: BTreeMap<Text, Metric>,
+    pub(super) metrics: BTreeMap<Text, Metric>,
     /// When each instance was scraped: a series that is missing from a scrape has ended.
-    scrapes: BTreeMap<Text, BTreeSet<Timestamp>>,
-    limits: Limits,
-    series: usize,
-    points: usize,
+    pub(super) scrapes: BTreeMap<Text, BTreeSet<Timestamp>>,
+    pub(super) limits: Limits,
+    pub(super) series: usize,
+    pub(super) points: usize,
     /// Samples that the limits kept out.
-    dropped: u64,
+    pub(super) dropped: u64,
 }
 
 impl History {
@@ -124,17 +130,28 @@ impl History {
     }
 
     fn push(&mut self, name: &Text, family: &Family, labels: Labels, point: Point) {
+        self.describe(name, family.kind, &family.help);
+        self.insert(name, labels, point);
+    }
+
+    /// Notes what is said of a metric. Where versions differ in that, one of them stays, whichever came
+    /// first.
+    fn describe(&mut self, name: &Text, kind: Kind, help: &str) {
         let metric = match self.metrics.get_mut(name) {
             Some(metric) => metric,
             None => self.metrics.entry(Text::clone(name)).or_default(),
         };
-        if metric.kind == Kind::Unknown {
-            metric.kind = family.kind;
-            metric.cumulative = family.kind.is_cumulative(name);
+        if metric.kind >= kind {
+            metric.kind = kind;
+            metric.cumulative = kind.is_cumulative(name);
         }
-        if metric.help.is_empty() {
-            metric.help.clone_from(&family.help);
+        if metric.help.is_empty() || !help.is_empty() && help < metric.help.as_str() {
+            help.clone_into(&mut metric.help);
         }
+    }
+
+    fn insert(&mut self, name: &Text, labels: Labels, point: Point) {
+        let metric = self.metrics.entry(Text::clone(name)).or_default();
         if self.points >= self.limits.points {
             self.dropped += 1;
             return;
@@ -147,6 +164,44 @@ impl History {
             self.series += 1;
         }
         self.points += usize::from(metric.series.entry(labels).or_default().insert(point));
+    }
+
+    /// Adds what another history knows; the order does not matter.
+    pub fn merge(&mut self, other: Self) {
+        for (name, metric) in other.metrics {
+            self.describe(&name, metric.kind, &metric.help);
+            for (labels, series) in metric.series {
+                for point in series.0 {
+                    self.insert(&name, labels.clone(), point);
+                }
+            }
+        }
+        for (instance, times) in other.scrapes {
+            self.scrapes.entry(instance).or_default().extend(times);
+        }
+        self.dropped += other.dropped;
+    }
+
+    /// Forgets what was scraped at times that `keep` refuses.
+    pub fn retain(&mut self, keep: impl Fn(Timestamp) -> bool) {
+        for metric in self.metrics.values_mut() {
+            for series in metric.series.values_mut() {
+                series.0.retain(|point| keep(point.time));
+            }
+            metric.series.retain(|_, series| !series.0.is_empty());
+        }
+        self.metrics.retain(|_, metric| !metric.series.is_empty());
+        for times in self.scrapes.values_mut() {
+            times.retain(|&time| keep(time));
+        }
+        self.scrapes.retain(|_, times| !times.is_empty());
+        self.count();
+    }
+
+    /// Counts series and points anew.
+    pub(super) fn count(&mut self) {
+        let series = || self.metrics.values().flat_map(|m| m.series.values());
+        (self.series, self.points) = (series().count(), series().map(|s| s.0.len()).sum());
     }
 
     /// The metric of that name.
@@ -163,6 +218,12 @@ impl History {
     /// The instances scraped, by name, and when.
     pub fn scrapes(&self) -> impl Iterator<Item = (&Text, &BTreeSet<Timestamp>)> {
         self.scrapes.iter()
+    }
+
+    /// When `instance` was scraped as a whole; `None` where samples came with times of their own.
+    #[must_use]
+    pub fn scraped(&self, instance: &str) -> Option<&BTreeSet<Timestamp>> {
+        self.scrapes.get(instance)
     }
 
     /// Every time at which anything is known, in order; scrapes' times, else the samples' own.
@@ -331,7 +392,14 @@ mod tests {
                 let by = by % all.len();
                 all.rotate_left(by);
             }
-            prop_assert_eq!(before, build(&all));
+            let after = build(&all);
+            prop_assert_eq!(&before, &after);
+            // Nor does it matter how they are split, nor whether a part went through a file.
+            let (left, right) = all.split_at(by.min(all.len()));
+            let (left, mut right) = (build(left), build(right));
+            let file = postcard::to_stdvec(&left).unwrap();
+            right.merge(postcard::from_bytes(&file).unwrap());
+            prop_assert_eq!(before, right);
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What kind of metric a family is, and what follows for its samples.
 
+use serde::{Deserialize, Serialize};
+
 /// What kind of metric a family is, as its `# TYPE` line says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub enum Kind {
     /// Only rises, and restarts at zero with its process.
     Counter,

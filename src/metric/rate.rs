@@ -51,6 +51,33 @@ pub fn delta(points: &[Point], window: Window) -> Option<f64> {
     extrapolated(points, window, false).map(|(rise, factor)| rise * factor)
 }
 
+/// What a counter did from one sample to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The time of the one.
+    pub from: Timestamp,
+    /// The time of the other.
+    pub to: Timestamp,
+    /// By how much it rose in between, at least: what it counted before a restart is not seen.
+    pub rise: f64,
+}
+
+/// What a counter did from each sample to the next, not stretched to any window: how many uses a
+/// scrape really showed. After a restart, told by a lower value as `increase()` tells it, it counts
+/// from zero again.
+pub fn steps(points: &[Point]) -> impl Iterator<Item = Step> {
+    let known = points.iter().filter(|point| point.value.is_finite());
+    known.clone().zip(known.skip(1)).map(|(a, b)| Step {
+        from: a.time,
+        to: b.time,
+        rise: if b.value < a.value {
+            b.value
+        } else {
+            b.value - a.value
+        },
+    })
+}
+
 impl Window {
     /// The points inside, without stale markers. `points` must be in the order of time.
     #[must_use]
@@ -192,6 +219,15 @@ mod tests {
             increase(&series, window(40, 31)),
             Some(24.0 * (31.0 / 30.0))
         );
+    }
+
+    #[test]
+    fn steps_are_not_stretched_and_know_restarts() {
+        let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+        let series = points(&[(10, 5.0), (20, 7.0), (30, stale), (40, 3.0), (50, 3.0)]);
+        let rises: Vec<f64> = steps(&series).map(|step| step.rise).collect();
+        assert_eq!(rises, [2.0, 3.0, 0.0]);
+        assert_eq!(steps(&series[..1]).count(), 0);
     }
 
     #[test]

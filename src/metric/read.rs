@@ -3,7 +3,7 @@
 //! Each file is read whole into memory, up to a limit: an exposition is a few megabytes, and its kind
 //! is told by its first and last bytes.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     finding::Timestamp,
@@ -47,7 +47,7 @@ pub fn read_scrapes(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool, max_bytes:
     for input in &found.inputs {
         let read = text(input, max_bytes).and_then(|(text, mut notes)| {
             scrapes.troubles.append(&mut notes);
-            scrapes.add(input.name(), &text, wanted, &mut names)
+            scrapes.add((input.name(), input.modified()), &text, wanted, &mut names)
         });
         match read {
             Ok(()) => scrapes.files += 1,
@@ -55,6 +55,7 @@ pub fn read_scrapes(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool, max_bytes:
                 file: input.name().to_owned(),
                 why,
                 unreadable: true,
+                incomplete: true,
             }),
         }
     }
@@ -77,6 +78,7 @@ pub fn read_texts(paths: &[PathBuf], max_bytes: u64) -> (Vec<(String, Vec<u8>)>,
                 file,
                 why,
                 unreadable: true,
+                incomplete: true,
             }),
         }
     }
@@ -86,7 +88,7 @@ pub fn read_texts(paths: &[PathBuf], max_bytes: u64) -> (Vec<(String, Vec<u8>)>,
 impl Scrapes {
     fn add(
         &mut self,
-        file: &str,
+        (file, modified): (&str, Option<Timestamp>),
         text: &[u8],
         wanted: &dyn Fn(&str) -> bool,
         names: &mut Names,
@@ -102,7 +104,7 @@ impl Scrapes {
         if exposition.samples == 0 {
             return Err("no sample of a metric in it".to_owned());
         }
-        let Some((time, _)) = scrape_time(&exposition, file, modified(file), None) else {
+        let Some((time, _)) = scrape_time(&exposition, file, modified, None) else {
             return Err(
                 "when it was scraped is not known: put the time into its name, \
                         such as apiserver-20261122T042353Z.prom"
@@ -131,12 +133,6 @@ fn kept(mut exposition: Exposition, wanted: &dyn Fn(&str) -> bool) -> Exposition
         family.samples.retain(|sample| wanted(&sample.name));
     }
     exposition
-}
-
-fn modified(file: &str) -> Option<Timestamp> {
-    let modified = fs::metadata(file).ok()?.modified().ok()?;
-    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_micros(since.as_micros().try_into().ok()?))
 }
 
 /// A whole file, decompressed, and what there is to say about it.

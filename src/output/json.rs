@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     finding::Finding,
-    pipeline::{Coverage, Exceptions, Input, Report},
+    pipeline::{Coverage, Exceptions, Input, Reconciliation, Report},
 };
 
 use super::{SCHEMA_VERSION, TOOL, Tool};
@@ -20,6 +20,7 @@ struct Document<'a> {
     coverage: &'a Coverage,
     findings: &'a [Finding],
     exceptions: &'a Exceptions,
+    reconciliation: Option<&'a Reconciliation>,
 }
 
 /// Writes nothing that depends on the run: no clock, no elapsed time, no number of threads.
@@ -31,6 +32,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         coverage: &report.coverage,
         findings: &report.findings,
         exceptions: &report.exceptions,
+        reconciliation: report.reconciliation.as_ref(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     out.write_all(b"\n")

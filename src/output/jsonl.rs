@@ -1,7 +1,7 @@
 //! JSON Lines, for whatever reads a stream: one finding per line, as in the JSON document.
 //!
 //! Each line says its `type`. First comes `input` (with the schema version and the tool), then every
-//! `finding`, then `exceptions`, and `coverage` last: a stream without it was cut short.
+//! `finding`, then `exceptions`, the `reconciliation` with metrics if there were any, and `coverage` last: a stream without it was cut short.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     finding::Finding,
-    pipeline::{Coverage, Exceptions, Input, Report},
+    pipeline::{Coverage, Exceptions, Input, Reconciliation, Report},
 };
 
 use super::{SCHEMA_VERSION, TOOL, Tool, json_line};
@@ -26,6 +26,9 @@ enum Line<'a> {
     Exceptions {
         exceptions: &'a Exceptions,
     },
+    Reconciliation {
+        reconciliation: &'a Reconciliation,
+    },
     Coverage {
         coverage: &'a Coverage,
     },
@@ -38,6 +41,9 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let exceptions = &report.exceptions;
     json_line(&Line::Exceptions { exceptions }, out)?;
+    if let Some(reconciliation) = &report.reconciliation {
+        json_line(&Line::Reconciliation { reconciliation }, out)?;
+    }
     tail(&report.coverage, out)
 }
 

@@ -1,7 +1,7 @@
 //! Counters and findings as Prometheus reads them: its own text format, and OpenMetrics.
 //!
 //! The text format has no timestamps, since the node exporter's textfile collector refuses them
-//! (node_exporter `collector/textfile.go`). OpenMetrics has them on every sample, each series in one piece and
+//! (`node_exporter`, `collector/textfile.go`). OpenMetrics has them on every sample, each series in one piece and
 //! in the order of time, as `promtool tsdb create-blocks-from openmetrics` needs it.
 
 use std::{

@@ -1,6 +1,7 @@
 //! The report for people: what was read, what was found, what could not be seen.
 
 mod coverage;
+mod reconciliation;
 
 use std::{
     fmt::Write as _,
@@ -10,8 +11,8 @@ use std::{
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    finding::{Finding, Severity, Subject, SubjectKind},
-    pipeline::{Input, Report},
+    finding::{Evidence, Finding, Severity, Subject, SubjectKind},
+    pipeline::{Input, MetricsInput, Report},
 };
 
 use super::{
@@ -40,6 +41,7 @@ pub(super) fn write(
     head(&report.input, pace, &mut paper)?;
     totals(&report.findings, &mut paper)?;
     findings(&report.findings, &mut paper)?;
+    reconciliation::write(report, &mut paper)?;
     coverage::write(report, &mut paper)?;
     if report.findings.is_empty() {
         return Ok(());
@@ -56,6 +58,47 @@ pub(super) fn write(
 
 /// What was read, and how fast.
 pub(super) fn head(input: &Input, pace: Option<Pace>, paper: &mut Paper<'_>) -> io::Result<()> {
+    if input.files > 0 || input.metrics.is_none() {
+        log(input, paper)?;
+    }
+    if let Some(metrics) = &input.metrics {
+        scrapes(metrics, paper)?;
+    }
+    if let Some(Pace { elapsed }) = pace {
+        let seconds = elapsed.as_secs_f64().max(1e-6);
+        let text = format!(
+            "{}: {} events/s, {}/s",
+            units::span(elapsed),
+            units::rate((input.events as f64 / seconds).round()),
+            units::bytes(per_second(input.bytes, seconds))
+        );
+        label("Took", &text, paper)?;
+    }
+    Ok(())
+}
+
+/// The scrapes, in one line.
+fn scrapes(metrics: &MetricsInput, paper: &mut Paper<'_>) -> io::Result<()> {
+    let mut text = format!(
+        "{}, {} of {}, {}",
+        units::count(metrics.files, "file"),
+        units::count(metrics.scrapes, "scrape"),
+        units::count(metrics.instances, "instance"),
+        units::count(metrics.samples, "sample")
+    );
+    if metrics.bad_lines > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {}", units::count(metrics.bad_lines, "bad line"));
+    }
+    if metrics.first_scrape.is_some() {
+        let range = units::range(metrics.first_scrape, metrics.last_scrape);
+        let _ = write!(text, ", {range} UTC");
+    }
+    label("Metrics", &text, paper)
+}
+
+/// The log: how much, and of which time.
+fn log(input: &Input, paper: &mut Paper<'_>) -> io::Result<()> {
     let mut read = format!(
         "{}, {} bytes",
         units::count(input.files, "file"),
@@ -87,16 +130,6 @@ pub(super) fn head(input: &Input, pace: Option<Pace>, paper: &mut Paper<'_>) -> 
         let range = units::range(Some(first), Some(last));
         let span = units::span(units::between(first, last));
         label("Time", &format!("{range} UTC ({span})"), paper)?;
-    }
-    if let Some(Pace { elapsed }) = pace {
-        let seconds = elapsed.as_secs_f64().max(1e-6);
-        let text = format!(
-            "{}: {} events/s, {}/s",
-            units::span(elapsed),
-            units::rate((input.events as f64 / seconds).round()),
-            units::bytes(per_second(input.bytes, seconds))
-        );
-        label("Took", &text, paper)?;
     }
     Ok(())
 }
@@ -146,6 +179,7 @@ pub(super) fn subject(subject: &Subject) -> String {
         SubjectKind::ServiceAccount => shown(&name).into_owned(),
         SubjectKind::User => format!("user {}", shown(&name)),
         SubjectKind::AuditLog => format!("log {}", shown(&name)),
+        SubjectKind::ApiServer => format!("apiserver {}", shown(&name)),
     }
 }
 
@@ -191,10 +225,11 @@ fn headline(finding: &Finding, columns: &Columns, paper: &mut Paper<'_>) -> io::
     let gap = " ".repeat(INDENT.saturating_sub(severity.len()));
     let subject = fill(&subject(&finding.subject), columns.subject);
     let detector = fill(&finding.detector, columns.detector);
-    let unit = if finding.count == 1 {
-        "request"
-    } else {
-        "requests"
+    // What a counter counts is not always requests: the summary says what.
+    let unit = match (finding.subject.kind, finding.count) {
+        (SubjectKind::ApiServer, _) => "counted",
+        (_, 1) => "request",
+        _ => "requests",
     };
     let width = columns.count;
     let count = format!("{:>width$} {unit}", units::thousands(finding.count));
@@ -221,6 +256,11 @@ fn facts(finding: &Finding) -> String {
     let when = units::range(finding.first_seen, finding.last_seen);
     match finding.evidence.first() {
         None => when,
-        Some(evidence) => format!("{when}, see {}:{}", evidence.file, evidence.line),
+        Some(Evidence {
+            file,
+            line: Some(line),
+            ..
+        }) => format!("{when}, see {file}:{line}"),
+        Some(Evidence { file, .. }) => format!("{when}, see {file}"),
     }
 }

@@ -6,13 +6,17 @@ use chrono::NaiveDate;
 
 use crate::{detect, finding::Severity, source::Limits};
 
-use super::{Exception, Window};
+use super::{Exception, ScrapeHints, Window};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Files, directories, globs; `-` is standard input. Partial states for a merge.
     pub paths: Vec<PathBuf>,
+    /// Scrapes of metrics: files, directories, globs; `-` is standard input.
+    pub metrics: Vec<PathBuf>,
+    /// What is known of scrapes that they do not say themselves.
+    pub scrape_hints: ScrapeHints,
     /// How many threads to use; 0: one per core.
     pub threads: usize,
     /// What a line may come to.
@@ -38,6 +42,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             paths: Vec::new(),
+            metrics: Vec::new(),
+            scrape_hints: ScrapeHints::default(),
             threads: 0,
             limits: Limits::default(),
             window: Window::default(),

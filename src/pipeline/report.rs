@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use crate::source::Trouble;
+pub use crate::{
+    detect::{AccountUses, Bounds, Reconciled, Reconciliation},
+    source::Trouble,
+};
 
 use crate::finding::{Finding, Timestamp};
 
@@ -19,6 +22,17 @@ pub struct Report {
     pub exceptions: Exceptions,
     /// What could not be seen.
     pub coverage: Coverage,
+    /// Metrics and audit log side by side; `None` unless there are both.
+    pub reconciliation: Option<Reconciliation>,
+}
+
+impl Report {
+    /// Bad lines of logs and of metrics.
+    #[must_use]
+    pub fn bad_lines(&self) -> u64 {
+        let of_metrics = self.input.metrics.as_ref();
+        self.input.bad_lines + of_metrics.map_or(0, |metrics| metrics.bad_lines)
+    }
 }
 
 /// What was read.
@@ -42,6 +56,27 @@ pub struct Input {
     pub first_event: Option<Timestamp>,
     /// Arrival of the last event.
     pub last_event: Option<Timestamp>,
+    /// The scrapes; `None` without `--metrics`.
+    pub metrics: Option<MetricsInput>,
+}
+
+/// What was read of metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MetricsInput {
+    /// Files (or standard input) that were read.
+    pub files: u64,
+    /// Scrapes: what one instance served at one time.
+    pub scrapes: u64,
+    /// Instances, whether kube-apiservers or not.
+    pub instances: u64,
+    /// Samples of the series that the detectors look at.
+    pub samples: u64,
+    /// Lines that were no sample.
+    pub bad_lines: u64,
+    /// The time of the first scrape.
+    pub first_scrape: Option<Timestamp>,
+    /// The time of the last one.
+    pub last_scrape: Option<Timestamp>,
 }
 
 /// What could be seen, and what could not.
@@ -51,7 +86,7 @@ pub struct Coverage {
     pub stages: BTreeMap<String, u64>,
     /// Events by level.
     pub levels: BTreeMap<String, u64>,
-    /// The first few bad lines; `input.bad_lines` counts them all.
+    /// The first few bad lines; `input.bad_lines` and `input.metrics.bad_lines` count them all.
     pub bad_lines: Vec<BadLineShown>,
     /// Files that could not be read, or not to their end.
     pub troubles: Vec<Trouble>,
@@ -111,12 +146,24 @@ pub struct Gap {
 pub struct DetectorCoverage {
     /// The detector's id.
     pub detector: String,
+    /// What it reads.
+    pub reads: Reads,
     /// Whether `--select` and `--ignore` left it in.
     pub selected: bool,
-    /// The requests that it judged.
+    /// The requests, or the scrapes, that it judged.
     pub evaluated: u64,
     /// Why it cannot fire on this log, if so.
     pub blind: Option<String>,
+}
+
+/// What a detector reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// Audit events.
+    Audit,
+    /// Scrapes of metrics.
+    Metrics,
 }
 
 /// What the configuration's exceptions did.

@@ -11,6 +11,7 @@ use super::{
     census::Census,
     duplicates::Seen,
     fold::{self, Folded, Job, Study},
+    scrapes::Scrapes,
     state::Scan,
     telemetry::Telemetry,
 };
@@ -36,9 +37,13 @@ pub enum Error {
     },
 }
 
-/// Reads everything once (twice where the window hangs on the newest event) with all detectors.
+/// Reads everything once (twice where the window hangs on the newest event) with all detectors. Where
+/// there is no audit log, the newest event is the newest scrape.
 pub fn scan(options: &Options, progress: &dyn Progress) -> Result<State, Error> {
-    Ok(State::new(study::<Scan>(options, progress)?, options.dedup))
+    let mut scrapes = Scrapes::read(options, progress)?;
+    let (folded, newest) = study::<Scan>(options, progress)?;
+    scrapes.keep(options.window.span(newest.or(scrapes.newest())));
+    Ok(State::new(folded, scrapes, options.dedup))
 }
 
 /// Reads everything once, with all detectors and one row per ServiceAccount, by user name.
@@ -65,21 +70,21 @@ fn beside_scan<S: Study>(options: &Options, progress: &dyn Progress) -> Result<(
         reading,
         ledger,
         study: (scan, mut other),
-    } = study::<(Scan, S)>(options, progress)?;
+    } = study::<(Scan, S)>(options, progress)?.0;
     ledger.count_open(&mut other);
     let folded = Folded {
         reading,
         ledger,
         study: scan,
     };
-    Ok((State::new(folded, options.dedup), other))
+    Ok((State::new(folded, Scrapes::default(), options.dedup), other))
 }
 
-/// Reads everything with one study.
+/// Reads every audit log with one study; says when the newest event was, if the window hangs on it.
 pub(super) fn study<S: Study>(
     options: &Options,
     progress: &dyn Progress,
-) -> Result<Folded<S>, Error> {
+) -> Result<(Folded<S>, Option<Timestamp>), Error> {
     let found = source::find(&options.paths);
     let sizes: Option<u64> = found.inputs.iter().map(Input::stored_bytes).sum();
     let passes = if options.window.needs_newest() { 2 } else { 1 };
@@ -99,7 +104,7 @@ pub(super) fn study<S: Study>(
     };
     let mut folded = fold::run::<S>(&job, options.threads).map_err(Error::Threads)?;
     folded.reading.troubles.extend(found.troubles);
-    Ok(folded)
+    Ok((folded, newest))
 }
 
 /// The time of the newest event, by a pass of its own: lines are not in time order (FACTS 10).

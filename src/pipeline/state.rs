@@ -9,22 +9,27 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    detect::{Context, Detectors, LogFacts, Series},
+    detect::{
+        About, Context, Detectors, LogFacts, MetricContext, Series, TokenUses, metric_coverage,
+        metric_findings, reconcile,
+    },
     event::{Event, Stage},
 };
 
 use super::{
-    BadLineShown, Coverage, DetectorCoverage, Duplicates, Error, Input, Options, Report,
+    BadLineShown, Coverage, DetectorCoverage, Duplicates, Error, Input, Options, Reads, Report,
+    Trouble,
     duplicates::Sample,
     exceptions::settle,
     fold::{Folded, Study},
     gaps,
     ledger::Ledger,
     reading::Reading,
+    scrapes::Scrapes,
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 1\n";
+const MAGIC: &[u8; 16] = b"satrail state 2\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
@@ -34,6 +39,7 @@ pub struct State {
     reading: Reading,
     ledger: Ledger,
     scan: Scan,
+    scrapes: Scrapes,
     deduplicated: bool,
 }
 
@@ -44,6 +50,7 @@ pub(super) struct Scan {
     traffic: Series<768>,
     sample: Sample,
     detectors: Detectors,
+    tokens: TokenUses,
 }
 
 impl Study for Scan {
@@ -56,6 +63,7 @@ impl Study for Scan {
     fn request(&mut self, event: &Event<'_>) {
         self.log.observe_request(event);
         self.detectors.observe(event);
+        self.tokens.observe(event);
     }
 
     fn merge(&mut self, other: Self) {
@@ -63,11 +71,12 @@ impl Study for Scan {
         self.traffic.merge(other.traffic);
         self.sample.merge(other.sample);
         self.detectors.merge(other.detectors);
+        self.tokens.merge(other.tokens);
     }
 }
 
 impl State {
-    pub(super) fn new(folded: Folded<Scan>, deduplicated: bool) -> Self {
+    pub(super) fn new(folded: Folded<Scan>, scrapes: Scrapes, deduplicated: bool) -> Self {
         let Folded {
             reading,
             ledger,
@@ -77,6 +86,7 @@ impl State {
             reading,
             ledger,
             scan,
+            scrapes,
             deduplicated,
         }
     }
@@ -92,6 +102,7 @@ impl State {
         self.reading.merge(other.reading);
         self.ledger.merge(other.ledger);
         self.scan.merge(other.scan);
+        self.scrapes.merge(other.scrapes);
         self.deduplicated |= other.deduplicated;
     }
 
@@ -146,7 +157,13 @@ impl State {
             log: &scan.log,
             places: &self.reading.places,
         };
-        let (findings, exceptions) = settle(scan.detectors.finish(&context, wanted), options);
+        let metric_context = MetricContext {
+            settings: &options.settings,
+            archive: &self.scrapes.archive,
+        };
+        let mut findings = scan.detectors.finish(&context, wanted);
+        findings.extend(metric_findings(&metric_context, wanted));
+        let (findings, exceptions) = settle(findings, options);
         let coverage = Coverage {
             open_requests,
             ..self.coverage(scan, wanted)
@@ -156,6 +173,7 @@ impl State {
             findings,
             exceptions,
             coverage,
+            reconciliation: reconcile(&scan.tokens, &scan.log, &self.scrapes.archive),
         }
     }
 
@@ -171,6 +189,7 @@ impl State {
             bad_lines: reading.bad_lines,
             first_event: log.first_event,
             last_event: log.last_event,
+            metrics: self.scrapes.input(),
         }
     }
 
@@ -178,7 +197,12 @@ impl State {
         let (reading, log) = (&self.reading, &scan.log);
         let (sampled, percent) = scan.sample.estimate();
         let removed = self.deduplicated.then_some(reading.duplicates);
+        let reads = |reads| move |(about, coverage)| (about, coverage, reads);
         let detectors = scan.detectors.coverage(log).into_iter();
+        let metrics = metric_coverage(&self.scrapes.archive).into_iter();
+        let detectors = detectors
+            .map(reads(Reads::Audit))
+            .chain(metrics.map(reads(Reads::Metrics)));
         Coverage {
             stages: log
                 .stages
@@ -191,7 +215,7 @@ impl State {
                 .map(|(l, n)| (l.as_str().to_owned(), *n))
                 .collect(),
             bad_lines: self.bad_lines_shown(),
-            troubles: reading.troubles.iter().cloned().collect(),
+            troubles: self.troubles(),
             nul_bytes: reading.nul_bytes,
             outside_window: reading.outside_window,
             open_requests: 0,
@@ -204,14 +228,22 @@ impl State {
             },
             gaps: gaps::find(&scan.traffic),
             detectors: detectors
-                .map(|(about, coverage)| DetectorCoverage {
-                    detector: about.id.to_owned(),
-                    selected: wanted(about.id),
-                    evaluated: coverage.evaluated,
-                    blind: coverage.blind,
-                })
+                .map(
+                    |(about, coverage, reads): (&About, _, _)| DetectorCoverage {
+                        detector: about.id.to_owned(),
+                        reads,
+                        selected: wanted(about.id),
+                        evaluated: coverage.evaluated,
+                        blind: coverage.blind,
+                    },
+                )
                 .collect(),
         }
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        let both = self.reading.troubles.union(&self.scrapes.troubles);
+        both.cloned().collect()
     }
 
     fn bad_lines_shown(&self) -> Vec<BadLineShown> {
@@ -224,6 +256,8 @@ impl State {
                 why: why.clone(),
             });
         }
+        let of_metrics = self.scrapes.shown.iter().cloned();
+        shown.extend(of_metrics.map(|(file, line, why)| BadLineShown { file, line, why }));
         shown.sort_unstable();
         shown
     }

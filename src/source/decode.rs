@@ -30,8 +30,18 @@ pub(super) struct Decoder {
 /// What went wrong.
 pub(super) struct Problem {
     pub(super) why: String,
-    /// Whether it came before the first byte.
-    pub(super) nothing_read: bool,
+    pub(super) loss: Loss,
+}
+
+/// What is missing because of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Everything: it came before the first byte.
+    All,
+    /// What stands behind it.
+    Rest,
+    /// Nothing.
+    Nothing,
 }
 
 /// What the next stored bytes are.
@@ -117,8 +127,10 @@ impl Decoder {
         }
     }
 
-    fn end(&mut self, nothing_read: bool, why: String) {
-        self.problems.push(Problem { why, nothing_read });
+    /// Ends after `read` bytes, before the end.
+    fn end(&mut self, read: u64, why: String) {
+        let loss = if read == 0 { Loss::All } else { Loss::Rest };
+        self.problems.push(Problem { why, loss });
         self.member = Member::Ended;
     }
 
@@ -131,7 +143,7 @@ impl Decoder {
                 let read = self.decompressed;
                 let why =
                     format!("read error after {read} bytes: {error}; what could be read counts");
-                self.end(read == 0, why);
+                self.end(read, why);
             }
         }
         0
@@ -189,7 +201,7 @@ impl Decoder {
     fn cut_short(&mut self, n: usize, why: &str) {
         let read = self.decompressed + n as u64;
         let why = format!("cut short after {read} decompressed bytes, which count: {why}");
-        self.end(read == 0, why);
+        self.end(read, why);
     }
 
     /// Looks at what follows a member: another one, padding, or something else.
@@ -205,7 +217,7 @@ impl Decoder {
             let at = self.stored.position() - padding;
             self.problems.push(Problem {
                 why: format!("{padding} NUL bytes of padding at stored byte {at} were skipped"),
-                nothing_read: false,
+                loss: Loss::Nothing,
             });
         }
         self.member = match sniff(self.stored.bytes()) {
@@ -230,14 +242,22 @@ impl Decoder {
             self.stored.bytes(),
             [b' '..=b'~' | b'\n' | b'\r' | b'\t', ..]
         );
-        let (is, member) = if is_text {
-            ("text, and read as such to the end", Member::Text)
+        let (is, member, loss) = if is_text {
+            (
+                "text, and read as such to the end",
+                Member::Text,
+                Loss::Nothing,
+            )
         } else {
-            ("neither compressed nor text: ignored", Member::Ended)
+            (
+                "neither compressed nor text: ignored",
+                Member::Ended,
+                Loss::Rest,
+            )
         };
         self.problems.push(Problem {
             why: format!("what stands from stored byte {at} on is {is}"),
-            nothing_read: false,
+            loss,
         });
         self.member = member;
     }

@@ -144,7 +144,10 @@ impl Found {
             }
         }
         if hidden > 0 {
-            let why = format!("{hidden} hidden entries were left out: name them to have them read");
+            let why = match hidden {
+                1 => "1 hidden entry was left out: name it to have it read".to_owned(),
+                n => format!("{n} hidden entries were left out: name them to have them read"),
+            };
             self.note(root, why);
         }
         if files == 0 {

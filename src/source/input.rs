@@ -9,6 +9,8 @@ use std::{
 use memchr::memchr;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::finding::Timestamp;
+
 use super::{
     Compression, Limits, Reader, Source, Trouble,
     plain::Plain,
@@ -71,6 +73,15 @@ impl Input {
             At::Stdin => None,
             At::Path(path) => Some(path),
         }
+    }
+
+    /// When it was last changed, if it has such a time.
+    #[must_use]
+    pub fn modified(&self) -> Option<Timestamp> {
+        let modified = self.file()?.metadata().ok()?.modified().ok()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let micros = i64::try_from(since.as_micros()).ok()?;
+        Some(Timestamp::from_micros(micros))
     }
 
     /// Opens it. A FIFO blocks here until somebody writes to it.

@@ -94,7 +94,7 @@ impl Plain {
     pub(super) fn troubles(&self, name: &str) -> Vec<Trouble> {
         lock(&self.stopped)
             .iter()
-            .map(|(_, why)| Trouble::note(name, why))
+            .map(|(_, why)| Trouble::cut(name, why))
             .collect()
     }
 

@@ -16,7 +16,7 @@ use memchr::{memchr, memrchr};
 use super::{
     Limits, Trouble,
     buffer::{Buffer, Piece},
-    decode::Decoder,
+    decode::{Decoder, Loss},
     lock,
     sniff::{ENOUGH, Format, sniff},
 };
@@ -104,10 +104,10 @@ impl Stream {
         let problems = state.decoder.problems();
         problems
             .iter()
-            .map(|problem| Trouble {
-                file: name.to_owned(),
-                why: problem.why.clone(),
-                unreadable: problem.nothing_read,
+            .map(|problem| match problem.loss {
+                Loss::All => Trouble::unreadable(name, &problem.why),
+                Loss::Rest => Trouble::cut(name, &problem.why),
+                Loss::Nothing => Trouble::note(name, &problem.why),
             })
             .collect()
     }

@@ -16,6 +16,8 @@ pub struct Trouble {
     pub why: String,
     /// Whether something was asked for and nothing at all could be read of it.
     pub unreadable: bool,
+    /// Whether something that was asked for is missing: all of it, or what stands behind the damage.
+    pub incomplete: bool,
 }
 
 impl Trouble {
@@ -25,6 +27,15 @@ impl Trouble {
             file: file.to_owned(),
             why: why.into(),
             unreadable: true,
+            incomplete: true,
+        }
+    }
+
+    /// It was read to some point and not to its end.
+    pub(super) fn cut(file: &str, why: impl Into<String>) -> Self {
+        Self {
+            unreadable: false,
+            ..Self::unreadable(file, why)
         }
     }
 
@@ -34,6 +45,7 @@ impl Trouble {
             file: file.to_owned(),
             why: why.into(),
             unreadable: false,
+            incomplete: false,
         }
     }
 }

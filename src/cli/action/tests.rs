@@ -63,7 +63,7 @@ fn every_flag_arrives() {
     let config = scanned(
         "satrail scan a b --format jsonl --output out --fail-on never --select secret-listing,legacy-token \
          --ignore legacy-token --min-severity medium --since 24h --until 2026-01-02T03:04:05Z \
-         --threads 3 --strict --dedup --no-progress --partial-state s --max-line-bytes 1MB",
+         --threads 3 --strict --no-progress --partial-state s --max-line-bytes 1MB",
     );
     let options = config.options;
     assert_eq!(options.paths.len(), 2);
@@ -74,7 +74,7 @@ fn every_flag_arrives() {
     let since = Bound::BeforeNewest(Duration::from_secs(86_400));
     assert_eq!(options.window.since, Some(since));
     assert!(matches!(options.window.until, Some(Bound::At(_))));
-    assert!(options.dedup && config.judgement.strict && !config.progress);
+    assert!(config.judgement.strict && !config.progress);
     assert!(options.selection.wants("secret-listing"));
     assert!(!options.selection.wants("legacy-token"));
     assert_eq!(options.min_severity, Severity::Medium);
@@ -82,6 +82,15 @@ fn every_flag_arrives() {
     assert_eq!(config.output.format, Format::Jsonl);
     assert_eq!(config.output.look, Look::default());
     assert_eq!(config.partial_state, Some(Destination::File("s".into())));
+}
+
+#[test]
+fn duplicates_are_removed_before_states_are_made_or_not_at_all() {
+    assert!(scanned("satrail scan a --dedup").options.dedup);
+    let Err(Refusal::Usage(error)) = action("satrail scan a --dedup --partial-state s") else {
+        panic!("not refused");
+    };
+    assert!(error.to_string().contains("do not go together"), "{error}");
 }
 
 #[test]

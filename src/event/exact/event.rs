@@ -94,7 +94,7 @@ fn user<'a>(fields: &Fields<'a, 18>, field: &'static str) -> Result<Option<User<
         return Ok(None);
     };
     let name = Fields::new(field, &["username"], object).text("username")?;
-    Ok(Some(User { name, object }))
+    Ok(Some(User::new(name, object)))
 }
 
 fn object_ref<'a>(fields: &Fields<'a, 18>) -> Result<Option<ObjectRef<'a>>, String> {

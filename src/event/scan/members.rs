@@ -15,6 +15,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn user(&mut self) -> Option<User<'a>> {
         let start = self.at;
         let mut name = None;
+        let mut extra = Object::default();
         let mut more = self.enter()?;
         if more && self.take(b"\"username\":") {
             name = Some(self.name()?);
@@ -30,9 +31,12 @@ impl<'a> Scanner<'a> {
             more = self.more()?;
         }
         if more && self.take(b"\"extra\":{") {
+            let start = self.at - 1;
             self.at = nested_end(self.bytes, self.at)?;
+            extra = Object::from_text(self.text.get(start..self.at)?);
             more = self.more()?;
         }
+        let long_way = more;
         while more {
             if self.key()? == "username" {
                 if name.is_some() {
@@ -44,9 +48,15 @@ impl<'a> Scanner<'a> {
             }
             more = self.more()?;
         }
+        let name = name.unwrap_or_default();
+        let object = Object::from_text(self.text.get(start..self.at)?);
+        if long_way {
+            return Some(User::new(name, object));
+        }
         Some(User {
-            name: name.unwrap_or_default(),
-            object: Object::from_text(self.text.get(start..self.at)?),
+            name,
+            object,
+            extra,
         })
     }
 

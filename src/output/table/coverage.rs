@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use crate::pipeline::{Coverage, ExceptionUse, Exceptions, Report};
+use crate::pipeline::{Coverage, DetectorCoverage, ExceptionUse, Exceptions, Reads, Report};
 
 use super::{BAD, BOLD, DIM, PLAIN, Paper, WARNING, clip, units};
 
@@ -26,7 +26,7 @@ pub(super) fn write(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
     gaps(coverage, paper)?;
     requests(coverage, paper)?;
     duplicates(coverage, paper)?;
-    detectors(coverage, paper)?;
+    detectors(report, paper)?;
     all_clear(report, paper)?;
     exceptions(&report.exceptions, paper)
 }
@@ -80,7 +80,7 @@ fn bad_lines(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
             )
         })
         .collect();
-    list("bad lines", &texts, report.input.bad_lines, paper)?;
+    list("bad lines", &texts, report.bad_lines(), paper)?;
     match report.coverage.nul_bytes {
         0 => Ok(()),
         n => {
@@ -94,10 +94,13 @@ fn bad_lines(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
 }
 
 fn troubles(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
-    for (unreadable, label, style) in [(true, "  unreadable", BAD), (false, "  cut short", WARNING)]
-    {
+    for (unreadable, incomplete, label, style) in [
+        (true, true, "  unreadable", BAD),
+        (false, true, "  cut short", WARNING),
+        (false, false, "  notes", DIM),
+    ] {
         let texts = (coverage.troubles.iter())
-            .filter(|trouble| trouble.unreadable == unreadable)
+            .filter(|trouble| (trouble.unreadable, trouble.incomplete) == (unreadable, incomplete))
             .map(|trouble| format!("{}: {}", clip(&trouble.file, LONGEST_FILE), trouble.why));
         let texts: Vec<_> = texts.collect();
         for (i, text) in texts.iter().take(SHOWN).enumerate() {
@@ -149,7 +152,7 @@ fn requests(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
             "unjoined",
             coverage.unjoined_requests,
             long,
-            "that may be counted twice: too many were open at once",
+            "that may be missing from the counts: too many were open at once",
         ),
     ] {
         if number > 0 {
@@ -180,16 +183,21 @@ fn duplicates(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
     warn("duplicates", &text, paper)
 }
 
-fn detectors(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
-    let selected = || coverage.detectors.iter().filter(|d| d.selected);
-    let judged: Vec<_> = selected()
-        .filter(|d| d.blind.is_none())
-        .map(|d| format!("{} {}", d.detector, units::thousands(d.evaluated)))
-        .collect();
-    if !judged.is_empty() {
-        note("judged", &format!("{} requests", judged.join(", ")), paper)?;
+fn detectors(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
+    let all = &report.coverage.detectors;
+    for (reads, label, what) in [
+        (Reads::Audit, "judged", "requests"),
+        (Reads::Metrics, "judged", "scrapes"),
+    ] {
+        let able = given(report).filter(|d| d.reads == reads && d.blind.is_none());
+        let judged: Vec<_> = able
+            .map(|d| format!("{} {}", d.detector, units::thousands(d.evaluated)))
+            .collect();
+        if !judged.is_empty() {
+            note(label, &format!("{} {what}", judged.join(", ")), paper)?;
+        }
     }
-    let blind: Vec<_> = selected()
+    let blind: Vec<_> = given(report)
         .filter_map(|d| d.blind.as_ref().map(|why| format!("{}: {why}", d.detector)))
         .collect();
     // All of them: there are few detectors, and each of these may hide something.
@@ -198,7 +206,21 @@ fn detectors(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
         warn(label, &text, paper)?;
         label = "";
     }
-    let others = coverage.detectors.iter().filter(|d| !d.selected);
+    for (reads, what) in [
+        (Reads::Audit, "an audit log"),
+        (Reads::Metrics, "metrics (--metrics PATH)"),
+    ] {
+        let idle = all.iter().filter(|d| d.selected && d.reads == reads);
+        let idle = idle.count() as u64;
+        if idle > 0 && !is_given(report, reads) {
+            let text = format!(
+                "{what}, which {} would read",
+                units::count(idle, "detector")
+            );
+            note("not given", &text, paper)?;
+        }
+    }
+    let others = all.iter().filter(|d| !d.selected);
     let others: Vec<_> = others.map(|d| d.detector.as_str()).collect();
     if others.is_empty() {
         return Ok(());
@@ -206,25 +228,45 @@ fn detectors(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
     note("not run", &others.join(", "), paper)
 }
 
+/// Whether there was anything to read for detectors of that sort. An audit log is missed where nothing
+/// was given at all.
+fn is_given(report: &Report, reads: Reads) -> bool {
+    match reads {
+        Reads::Metrics => report.input.metrics.is_some(),
+        Reads::Audit => report.input.files > 0 || report.input.metrics.is_none(),
+    }
+}
+
+/// The detectors that ran, and had something to read.
+fn given(report: &Report) -> impl Iterator<Item = &DetectorCoverage> {
+    let all = report.coverage.detectors.iter();
+    all.filter(|d| d.selected && is_given(report, d.reads))
+}
+
 /// Says what was looked for and is not the case; or that there was nothing to look at.
 fn all_clear(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
-    if report.input.events == 0 {
+    if report.input.events == 0 && is_given(report, Reads::Audit) {
         let text = "no audit event was read: that nothing was found means nothing";
         return warn("empty", text, paper);
     }
     let coverage = &report.coverage;
-    let selected = || coverage.detectors.iter().filter(|d| d.selected);
     let duplicates = &coverage.duplicates;
     let clear = [
-        (report.input.bad_lines == 0, "no bad lines"),
-        (coverage.troubles.is_empty(), "no unreadable files"),
-        (coverage.gaps.is_empty(), "no gaps in time"),
+        (report.bad_lines() == 0, "no bad lines"),
+        (
+            coverage.troubles.iter().all(|trouble| !trouble.incomplete),
+            "no unreadable files",
+        ),
+        (
+            report.input.events > 0 && coverage.gaps.is_empty(),
+            "no gaps in time",
+        ),
         (
             duplicates.sampled > 0 && duplicates.percent <= 0.0,
             "no duplicates in the sample",
         ),
         (
-            selected().next().is_some() && selected().all(|d| d.blind.is_none()),
+            given(report).next().is_some() && given(report).all(|d| d.blind.is_none()),
             "no blind detectors",
         ),
     ];

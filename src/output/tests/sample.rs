@@ -8,8 +8,9 @@ use crate::{
         SubjectKind, Timestamp, fingerprint,
     },
     pipeline::{
-        AccountRow, BadLineShown, Coverage, DetectorCoverage, Distinct, Duplicates, ExceptionUse,
-        Exceptions, Gap, Input, Report, Trouble,
+        AccountRow, AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Distinct,
+        Duplicates, ExceptionUse, Exceptions, Gap, Input, MetricsInput, Reads, Reconciled,
+        Reconciliation, Report, Trouble,
     },
 };
 
@@ -21,6 +22,7 @@ pub(super) fn report() -> Report {
         findings: findings(),
         exceptions: exceptions(),
         coverage: coverage(),
+        reconciliation: Some(reconciliation()),
     }
 }
 
@@ -29,6 +31,7 @@ pub(super) fn clean() -> Report {
     Report {
         input: Input {
             bad_lines: 0,
+            metrics: None,
             ..input()
         },
         findings: Vec::new(),
@@ -46,6 +49,7 @@ pub(super) fn clean() -> Report {
             ],
             ..Coverage::default()
         },
+        reconciliation: None,
     }
 }
 
@@ -69,6 +73,13 @@ pub(super) fn poisoned(text: &str) -> Report {
     for trouble in &mut coverage.troubles {
         text.clone_into(&mut trouble.file);
         text.clone_into(&mut trouble.why);
+    }
+    for reconciled in report.reconciliation.iter_mut().flat_map(|r| &mut r.kinds) {
+        for uses in &mut reconciled.accounts {
+            text.clone_into(&mut uses.namespace);
+            text.clone_into(&mut uses.name);
+            uses.secret = Some(text.to_owned());
+        }
     }
     for used in &mut report.exceptions.applied {
         text.clone_into(&mut used.reason);
@@ -99,6 +110,56 @@ fn input() -> Input {
         bad_lines: 3,
         first_event: Some(at("04:23:50.123939")),
         last_event: Some(at("04:28:36.086082")),
+        metrics: Some(MetricsInput {
+            files: 24,
+            scrapes: 24,
+            instances: 2,
+            samples: 463,
+            bad_lines: 2,
+            first_scrape: Some(at("04:23:53")),
+            last_scrape: Some(at("04:28:17")),
+        }),
+    }
+}
+
+fn reconciliation() -> Reconciliation {
+    let bounds = |at_least, at_most| Bounds { at_least, at_most };
+    let uses = |name: &str, secret: Option<&str>, requests| AccountUses {
+        namespace: "ci".to_owned(),
+        name: name.to_owned(),
+        secret: secret.map(str::to_owned),
+        requests,
+    };
+    let reconciled = |kind: &str, uses: Vec<AccountUses>, explanation: &str| Reconciled {
+        kind: kind.to_owned(),
+        metric_uses: bounds(4, 5),
+        metric_refused: Some(bounds(40, 40)),
+        audit_requests: uses.iter().map(|uses| uses.requests).sum(),
+        accounts: uses,
+        other_requests: 0,
+        unexplained: 0,
+        explanation: explanation.to_owned(),
+    };
+    Reconciliation {
+        from: Some(at("04:23:53")),
+        to: Some(at("04:28:17")),
+        events_lost: 3,
+        requests_unaudited: 134,
+        kinds: vec![
+            reconciled(
+                "legacy",
+                vec![
+                    uses("deployer", Some("deployer-token"), 540),
+                    uses("old-runner", None, 10),
+                ],
+                "the audit log names the accounts",
+            ),
+            Reconciled {
+                unexplained: 4,
+                metric_refused: None,
+                ..reconciled("stale", Vec::new(), "the audit log has no event for them")
+            },
+        ],
     }
 }
 
@@ -133,9 +194,9 @@ impl Draft<'_> {
             attributes,
             evidence: vec![Evidence {
                 time: Some(at(self.seen.0)),
-                audit_id: "client-chosen-1".to_owned(),
+                audit_id: Some("client-chosen-1".to_owned()),
                 file: "audit/audit.log".to_owned(),
-                line: 17,
+                line: Some(17),
             }],
             remediation: Remediation {
                 summary: self.advice.to_owned(),
@@ -252,6 +313,11 @@ fn exceptions() -> Exceptions {
 fn detector(id: &str, selected: bool, evaluated: u64, blind: Option<&str>) -> DetectorCoverage {
     DetectorCoverage {
         detector: id.to_owned(),
+        reads: if id.ends_with("-metric") {
+            Reads::Metrics
+        } else {
+            Reads::Audit
+        },
         selected,
         evaluated,
         blind: blind.map(str::to_owned),
@@ -263,6 +329,7 @@ fn coverage() -> Coverage {
         file: file.to_owned(),
         why: why.to_owned(),
         unreadable,
+        incomplete: !why.starts_with("left out"),
     };
     let bad = |line, why: &str| BadLineShown {
         file: "audit/audit.log".to_owned(),
@@ -285,6 +352,7 @@ fn coverage() -> Coverage {
                 "gzip ends early: what came before counts",
                 false,
             ),
+            trouble("audit", "left out: 1 hidden entry", false),
         ],
         nul_bytes: 4096,
         outside_window: 1204,
@@ -306,6 +374,7 @@ fn coverage() -> Coverage {
                 0,
                 Some("no event carries a legacy-token annotation: kube-apiserver before 1.28?"),
             ),
+            detector("stale-token-metric", true, 19, None),
             detector("runaway-controller", false, 0, None),
         ],
     }

@@ -82,4 +82,22 @@ mod tests {
             assert!(metric.name.starts_with("satrail_"));
         }
     }
+    #[test]
+    fn the_documentation_has_them_all() {
+        let page = include_str!("../../../docs/metrics.md");
+        for metric in PUBLISHED {
+            let labels: Vec<_> = metric.labels.iter().map(|l| format!("`{l}`")).collect();
+            let row = format!(
+                "| `{}` | {} | {}",
+                metric.name,
+                metric.kind.as_str(),
+                labels.join(", ")
+            );
+            assert!(page.contains(row.trim_end()), "{row}");
+            assert!(
+                page.contains(&format!("`{}`: ", metric.name))
+                    || page.contains(&format!("`{}`,", metric.name))
+            );
+        }
+    }
 }

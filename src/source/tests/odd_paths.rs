@@ -129,7 +129,7 @@ fn symlink_loops_and_dangling_symlinks_are_reported() {
     let looping = format!("symlink loop: it leads back to {above}, not followed");
     assert_eq!(
         whys[0].1,
-        "1 hidden entries were left out: name them to have them read"
+        "1 hidden entry was left out: name it to have it read"
     );
     assert_eq!(whys[1], ("d/up", looping.as_str(), false));
     assert_eq!(whys[2], ("dangling", "the symlink leads nowhere", true));

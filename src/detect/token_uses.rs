@@ -1,0 +1,94 @@
+//! Which accounts present tokens that should be gone, over time: the audit log's side of what the metrics
+//! count.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Event, ServiceAccount},
+    finding::Timestamp,
+};
+
+use super::{PerAccount, Series, legacy_token::Token};
+
+/// What the annotations that matter here have in common.
+const MARK: &str = "-token";
+
+/// Requests with legacy and with stale tokens, by account, over time. Bounded per account.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct TokenUses {
+    /// By `<kind>\n<user name>\n<secret>`.
+    uses: PerAccount<Series<64>>,
+}
+
+/// The two sorts of tokens that both the metrics and the audit log tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Legacy,
+    Stale,
+}
+
+/// The requests of one account with one sort of token; of legacy tokens with one Secret.
+pub(super) struct Use<'a> {
+    pub(super) account: ServiceAccount<'a>,
+    pub(super) secret: Option<&'a str>,
+    pub(super) requests: u64,
+}
+
+impl Kind {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl TokenUses {
+    /// Takes note of one request. The hot path: nearly no event has such an annotation.
+    pub fn observe(&mut self, event: &Event<'_>) {
+        let annotations = event.annotations.json();
+        // Only an escape by number could hide the mark.
+        if !annotations.contains(MARK) && !annotations.contains("\\u")
+            || event.service_account().is_none()
+        {
+            return;
+        }
+        if let Some(token) = Token::of(event) {
+            self.note(Kind::Legacy, &token.secret, event);
+        }
+        if event
+            .annotation("authentication.k8s.io/stale-token")
+            .is_some()
+        {
+            self.note(Kind::Stale, "", event);
+        }
+    }
+
+    fn note(&mut self, kind: Kind, secret: &str, event: &Event<'_>) {
+        let key = format!("{}\n{}\n{secret}", kind.as_str(), event.user.name);
+        self.uses.note(&key, |series| series.add(event.time()));
+    }
+
+    /// Adds what another part has counted.
+    pub fn merge(&mut self, other: Self) {
+        self.uses.merge(other.uses);
+    }
+
+    /// Who used tokens of that kind from `from` to `to`, the most requests first. Within the seconds
+    /// (or the coarser buckets, for very long logs) that the two lie in.
+    pub(super) fn between(&self, kind: Kind, from: Timestamp, to: Timestamp) -> Vec<Use<'_>> {
+        let uses = self.uses.sorted().into_iter().filter_map(|(key, series)| {
+            let (name, rest) = key.split_once('\n')?;
+            let (user, secret) = rest.split_once('\n')?;
+            let after = Timestamp::from_micros(to.micros().saturating_add(1));
+            Some(Use {
+                account: ServiceAccount::from_user_name(user).filter(|_| name == kind.as_str())?,
+                secret: (!secret.is_empty()).then_some(secret),
+                requests: series.count_overlapping(from, after),
+            })
+        });
+        let mut uses: Vec<_> = uses.filter(|use_| use_.requests > 0).collect();
+        uses.sort_by_key(|use_| std::cmp::Reverse(use_.requests));
+        uses
+    }
+}

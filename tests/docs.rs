@@ -1,0 +1,138 @@
+//! What the repository says about itself is generated from the code, committed, and compared here.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use satrail::{
+    detect::CATALOGUE,
+    output::{self, Format, Look},
+    pipeline::{self, Options, Silent},
+};
+
+const FIX: &str = "BLESS=1 cargo test --test docs";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a committed file with what it should be; writes it where `BLESS` is set.
+#[track_caller]
+fn hold(name: &str, expected: &str) {
+    let path = root().join(name);
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    if committed == expected {
+        return;
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, expected).unwrap();
+        return;
+    }
+    panic!("{name} is out of date: run `{FIX}` and look at the difference");
+}
+
+/// Puts `text` between the two markers called `marker`.
+fn between(document: &str, marker: &str, text: &str) -> String {
+    let start = format!("<!-- {marker}: generated, {FIX} -->\n");
+    let end = format!("<!-- end of {marker} -->");
+    let (before, rest) = document.split_once(&start).expect(&start);
+    let (_, after) = rest.split_once(&end).expect(&end);
+    format!("{before}{start}{text}{end}{after}")
+}
+
+/// The headings of `markdown`, two levels down; fenced text stays as it is.
+fn lowered(markdown: &str) -> String {
+    let mut fenced = false;
+    let mut out = String::new();
+    for line in markdown.lines() {
+        fenced ^= line.starts_with("```");
+        let heading = line.starts_with('#') && !fenced;
+        writeln!(out, "{}{line}", if heading { "##" } else { "" }).unwrap();
+    }
+    out
+}
+
+#[test]
+fn the_page_of_the_detectors_is_up_to_date() {
+    let mut page = format!(
+        "# Detectors\n\n<!-- generated from the doc comments in src/detect: {FIX} -->\n\n\
+         `satrail explain ID` prints the same text.\n"
+    );
+    for about in CATALOGUE {
+        let (id, title, text) = (about.id, about.title, lowered(&about.markdown()));
+        write!(page, "\n## {id}\n\n{title}.\n\n{text}").unwrap();
+    }
+    hold("docs/detectors.md", &page);
+}
+
+#[test]
+fn the_readme_shows_the_catalogue_and_a_report_as_they_are() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = between(&readme, "detectors", &catalogue());
+    let readme = between(&readme, "report", &report());
+    hold("README.md", &readme);
+}
+
+fn catalogue() -> String {
+    let mut table = String::from("\n| detector | what it finds |\n|---|---|\n");
+    for about in CATALOGUE {
+        let (id, title) = (about.id, about.title);
+        writeln!(table, "| [`{id}`](docs/detectors.md#{id}) | {title} |").unwrap();
+    }
+    table + "\n"
+}
+
+/// The report on the sample as a terminal of 100 columns shows it, but for the line that tells the speed.
+fn report() -> String {
+    let options = Options {
+        paths: vec![PathBuf::from("data/audit")],
+        ..Options::default()
+    };
+    let report = pipeline::scan(&options, &Silent).unwrap().report(&options);
+    let look = Look {
+        width: Some(100),
+        color: false,
+    };
+    let mut text = Vec::new();
+    output::write_report(&report, Format::Table, look, None, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    format!("\n```text\n{}\n```\n\n", excerpt(&lines).join("\n"))
+}
+
+/// The first findings and the coverage stand for all of them.
+fn excerpt<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let starts = |severity| lines.iter().position(|l: &&str| l.starts_with(severity));
+    let after = |at: usize| at + 1 + lines[at..].iter().position(|l| l.is_empty()).unwrap();
+    let mut shown = lines[..starts("high").unwrap()].to_vec();
+    let mut left_out = false;
+    let mut at = shown.len();
+    while !lines[at].starts_with("Coverage") {
+        let end = after(at);
+        let block = &lines[at..end];
+        let wanted = [
+            "ops/intruder",
+            "shop/default",
+            "ci/deployer",
+            "ops/hot-loop",
+        ];
+        if wanted.iter().any(|subject| block[0].contains(subject)) {
+            shown.extend(block);
+            left_out = false;
+        } else if !left_out {
+            shown.extend(["[...]", ""]);
+            left_out = true;
+        }
+        at = end;
+    }
+    shown.extend(&lines[at..]);
+    shown
+}
