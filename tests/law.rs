@@ -226,6 +226,7 @@ fn dedup_takes_the_second_copy_out() {
 
 /// The sample and its metrics: threads, forms, the order of files and partial states change nothing.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one input, read in every way")]
 fn logs_and_metrics_come_to_one_report_however_they_are_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();

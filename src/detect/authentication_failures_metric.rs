@@ -156,7 +156,7 @@ fn finding(
             ("failed_percent", Attribute::rate(percent)),
             (
                 "peak",
-                peak.map_or(Attribute::Null, |peak| peak.attribute()),
+                peak.map_or(Attribute::Null, super::counter::Interval::attribute),
             ),
             ("usual_per_second", Attribute::rate(usual)),
         ]),
