@@ -4,7 +4,7 @@ use crate::finding::{Finding, Severity};
 
 use super::{
     About, MetricContext, MetricDetector,
-    counter::{counters, named},
+    counter::{Counter, counters, named},
     scraped::{Scraped, remedy},
 };
 
@@ -68,7 +68,7 @@ impl MetricDetector for StaleTokenMetric {
         let stale = counters(archive, &[STALE], |_| true).into_iter();
         let findings = stale.filter(|counter| counter.count() > 0).map(|counter| {
             let valid = valid.iter().find(|valid| valid.instance == counter.instance);
-            let valid = valid.map(|valid| valid.count());
+            let valid = valid.map(Counter::count);
             Scraped {
                 about: &ABOUT,
                 counter: &counter,
