@@ -5,7 +5,7 @@ use crate::finding::{Finding, Severity};
 use super::{
     About, MetricContext, MetricDetector,
     counter::{Counter, counters, named},
-    scraped::{Scraped, remedy},
+    scraped::{Scraped, remedy, times},
 };
 
 about! {
@@ -78,9 +78,9 @@ impl MetricDetector for StaleTokenMetric {
                     Severity::Medium
                 },
                 summary: format!(
-                    "tokens that should have been renewed are in use: {} times {}, counted once for each token and 10 s at most: \
+                    "tokens that should have been renewed are in use: {} {}, counted once for each token and 10 s at most: \
                      a client never re-reads its token, or uses a copy",
-                    counter.count(),
+                    times(counter.count()),
                     counter.period()
                 ),
                 attributes: named([("valid", valid.into())]),
