@@ -38,6 +38,8 @@ pub(super) struct Study {
     window: Duration,
     /// How many groups there are, those included that the expression says nothing of.
     groups_known: usize,
+    /// The first of the template's detectors that found anything: the most telling stands first.
+    detector: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +101,11 @@ impl Study {
         let seconds = end.micros().saturating_sub(start.micros()).unsigned_abs() / 1_000_000;
         let step = seconds.div_ceil(MOMENTS).max(5);
         study.groups_known = groups_known(template, history);
+        let telling = template.detectors.iter().find(|id| {
+            let grave = |f: &&Finding| f.severity >= template.abnormal_from;
+            findings.iter().filter(grave).any(|f| f.detector == **id)
+        });
+        study.detector = telling.cloned();
         for at in (0..=seconds).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
             study.look(template, measure, history, findings, (later(start, at), at));
         }
@@ -126,7 +133,8 @@ impl Study {
         };
         let from = time.before(self.window);
         for (labels, value) in vector.into_iter().filter(|(_, value)| value.is_finite()) {
-            let own = |finding: &&Finding| concerns(finding, template, &labels);
+            let detector = self.detector.as_deref();
+            let own = |finding: &&Finding| concerns(finding, template, detector, &labels);
             let mut about = findings.iter().filter(own);
             let normal = !about.any(|finding| {
                 finding.first_seen.is_none_or(|first| first <= time)
@@ -305,10 +313,15 @@ fn groups_known(template: &Template, history: &History) -> usize {
 }
 
 /// Whether a finding is about what the template alerts about, and about whom these labels name.
-fn concerns(finding: &Finding, template: &Template, labels: &Labels) -> bool {
+fn concerns(
+    finding: &Finding,
+    template: &Template,
+    detector: Option<&str>,
+    labels: &Labels,
+) -> bool {
     let same =
         |label: &str, value: &str| labels.get(label).is_empty() || labels.get(label) == value;
-    let about = template.detectors.contains(&finding.detector);
+    let about = detector == Some(&*finding.detector);
     // What an account that has been found out does is not what is normal for it, whatever it is.
     let found_out = !template.per.is_empty() && finding.severity >= Severity::High;
     (about && finding.severity >= template.abnormal_from || found_out)

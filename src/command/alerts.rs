@@ -39,9 +39,10 @@ pub fn alerts(config: &AlertsConfig) -> Result<Verdict, Error> {
     );
     let Audit {
         telemetry,
-        findings,
+        mut findings,
         mut verdict,
     } = audit(config)?;
+    findings.extend(scraped(config)?);
     let generated = alert::generate(
         &templates,
         &Recording {
@@ -100,6 +101,20 @@ fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
         verdict: Verdict::of(&report, judgement),
         findings: report.findings,
     })
+}
+
+/// What the detectors find in the scrapes alone.
+fn scraped(config: &AlertsConfig) -> Result<Vec<Finding>, Error> {
+    if config.metrics.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options = pipeline::Options {
+        paths: Vec::new(),
+        metrics: config.metrics.clone(),
+        ..config.options.clone()
+    };
+    let bar = Bar::new(config.progress);
+    Ok(pipeline::scan(&options, &bar)?.report(&options).findings)
 }
 
 fn write(config: &AlertsConfig, generated: &Generated) -> Result<(), Error> {
