@@ -224,65 +224,77 @@ fn dedup_takes_the_second_copy_out() {
     assert!((45.0..=50.0).contains(&twice.coverage.duplicates.percent));
 }
 
-/// The sample and its metrics: threads, forms, the order of files and partial states change nothing.
-#[test]
-fn logs_and_metrics_come_to_one_report_however_they_are_read() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+fn sorted_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The sample's scrapes, one more with a broken line, and one that stands twice.
+fn scrapes() -> tempfile::TempDir {
+    let own = sorted_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/metrics"));
     let folder = tempfile::tempdir().unwrap();
-    let texts = |from: &str| {
-        let entries = fs::read_dir(root.join(from)).unwrap();
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths
-    };
-    let scrapes = texts("data/metrics");
-    // One scrape more, with a broken line, and one twice under another name.
-    let broken = fs::read_to_string(&scrapes[0]).unwrap() + "apiserver_audit_error_total{\n";
+    let broken = fs::read_to_string(&own[0]).unwrap() + "apiserver_audit_error_total{\n";
     fs::write(folder.path().join("b-20261122T042509Z.prom"), broken).unwrap();
-    for path in scrapes.iter().chain(&scrapes[1..2]) {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let name = if folder.path().join(name).exists() {
-            "apiserver-1795321524.prom"
-        } else {
-            name
-        };
-        fs::copy(path, folder.path().join(name)).unwrap();
+    for path in &own {
+        fs::copy(path, folder.path().join(path.file_name().unwrap())).unwrap();
     }
-    let mut metrics: Vec<PathBuf> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
-    metrics.sort();
-    let both = |paths: Vec<PathBuf>, metrics: Vec<PathBuf>, threads| Options {
+    // 1795321524 is the time in the name of that file.
+    fs::copy(&own[1], folder.path().join("apiserver-1795321524.prom")).unwrap();
+    folder
+}
+
+fn with_metrics(paths: Vec<PathBuf>, metrics: Vec<PathBuf>, threads: usize) -> Options {
+    Options {
         metrics,
         threads,
         ..options(paths)
-    };
-    let logs = texts("data/audit");
-    let whole = both(
-        vec![root.join("data/audit")],
-        vec![folder.path().to_owned()],
-        1,
-    );
+    }
+}
+
+/// The sample and its metrics: threads, forms and the order of files change nothing.
+#[test]
+fn logs_and_metrics_come_to_one_report_however_they_are_read() {
+    let logs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("data/audit")];
+    let folder = scrapes();
+    let whole = with_metrics(logs.clone(), vec![folder.path().to_owned()], 1);
     let expected = report(scan(&whole), &whole, folder.path());
     assert!(expected.contains("\"stale-token-metric\"") && expected.contains("\"at_least\": 4"));
     for threads in [2, 5] {
-        let mut backwards = metrics.clone();
+        let mut backwards = sorted_files(folder.path());
         backwards.reverse();
-        let split = both(logs.clone(), backwards, threads);
-        assert_eq!(
-            report(scan(&split), &split, folder.path()),
-            expected,
-            "{threads} threads"
-        );
+        let split = with_metrics(sorted_files(&logs[0]), backwards, threads);
+        let actual = report(scan(&split), &split, folder.path());
+        assert_eq!(actual, expected, "{threads} threads");
     }
+    for (name, pack) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
+        let named = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read(path).unwrap())
+        };
+        let files: Vec<_> = sorted_files(folder.path()).iter().map(named).collect();
+        let packed = lay_out(&files, pack);
+        let split = with_metrics(logs.clone(), vec![packed.path().to_owned()], 3);
+        let actual = report(scan(&split), &split, packed.path());
+        assert_eq!(actual, expected, "{name}");
+    }
+}
+
+/// So do partial states, each of one scrape, some of a log too, merged in any order.
+#[test]
+fn partial_states_carry_metrics() {
+    let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/audit");
+    let folder = scrapes();
+    let whole = with_metrics(vec![logs.clone()], vec![folder.path().to_owned()], 0);
+    let expected = report(scan(&whole), &whole, folder.path());
+    let (logs, mut metrics) = (sorted_files(&logs), sorted_files(folder.path()));
     for turn in 0..metrics.len() {
         metrics.rotate_left(1);
-        // Every state has one scrape; some have a log too.
         let parts = metrics.iter().enumerate().map(|(at, scrape)| {
             let log = logs.get((at + turn) % metrics.len()).cloned();
+            let part = with_metrics(log.into_iter().collect(), vec![scrape.clone()], 0);
             let mut stored = tempfile::NamedTempFile::new().unwrap();
-            let part = both(log.into_iter().collect(), vec![scrape.clone()], 0);
             scan(&part).write(&mut stored).unwrap();
             State::read(stored.path()).unwrap()
         });
@@ -290,32 +302,7 @@ fn logs_and_metrics_come_to_one_report_however_they_are_read() {
             sum.merge(part);
             sum
         });
-        assert_eq!(
-            report(merged.unwrap(), &whole, folder.path()),
-            expected,
-            "turn {turn}"
-        );
-    }
-    for (name, pack) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
-        let packed: Vec<_> = metrics
-            .iter()
-            .map(|path| {
-                (
-                    path.file_name().unwrap().to_str().unwrap().to_owned(),
-                    fs::read(path).unwrap(),
-                )
-            })
-            .collect();
-        let packed = lay_out(&packed, pack);
-        let split = both(
-            vec![root.join("data/audit")],
-            vec![packed.path().to_owned()],
-            3,
-        );
-        assert_eq!(
-            report(scan(&split), &split, packed.path()),
-            expected,
-            "{name}"
-        );
+        let actual = report(merged.unwrap(), &whole, folder.path());
+        assert_eq!(actual, expected, "turn {turn}");
     }
 }

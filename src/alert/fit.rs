@@ -195,17 +195,16 @@ impl Study {
         let typical = ranked.get(usual);
         let number = |ranked: &Ranked<'_>| rounded_up(ranked.value * by.headroom);
         let base = typical.map_or(0.0, number).max(by.floor);
-        let origin = match typical {
-            Some(typical) => self.origin(template, typical, by, base),
-            None => {
-                let why = match (self.groups.is_empty(), ranked.is_empty()) {
-                    (true, _) => "nothing was recorded",
-                    (false, true) => "no recorded hour is normal",
-                    (false, false) => "most do nothing of the kind",
-                };
-                let Threshold { unit, because, .. } = &template.threshold;
-                format!("{} {unit}: {why}; {because}", plain(base))
-            }
+        let origin = if let Some(typical) = typical {
+            self.origin(template, typical, by, base)
+        } else {
+            let why = match (self.groups.is_empty(), ranked.is_empty()) {
+                (true, _) => "nothing was recorded",
+                (false, true) => "no recorded hour is normal",
+                (false, false) => "most do nothing of the kind",
+            };
+            let Threshold { unit, because, .. } = &template.threshold;
+            format!("{} {unit}: {why}; {because}", plain(base))
         };
         let all = Fitted {
             group: Labels::default(),

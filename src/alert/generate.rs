@@ -192,10 +192,12 @@ fn rule(template: &Template, fitted: &Fitted, busy: &[Labels]) -> AlertRule {
     let mut labels = vec![("severity".to_owned(), template.severity.clone())];
     if fitted.group.is_empty() {
         for group in busy {
-            expr += &format!("\nunless on ({on}) {}", series(group));
+            expr.push_str("\nunless on (");
+            expr.push_str(&[&on, ") ", &series(group)].concat());
         }
     } else {
-        expr += &format!("\nand on ({on}) {}", series(&fitted.group));
+        expr.push_str("\nand on (");
+        expr.push_str(&[&on, ") ", &series(&fitted.group)].concat());
         // The result carries them anyway; here they tell rules of one name apart (`promtool check rules`).
         let own = fitted
             .group

@@ -8,7 +8,7 @@ use crate::finding::{Attribute, Finding, Severity};
 
 use super::{
     About, MetricContext, MetricDetector,
-    counter::{Counter, as_map, counters, counts_by, named},
+    counter::{Counter, Interval, as_map, counters, counts_by, named},
     scraped::{Scraped, remedy},
 };
 
@@ -154,10 +154,7 @@ fn finding(
             ("results", as_map(results)),
             ("attempts", attempts.into()),
             ("failed_percent", Attribute::rate(percent)),
-            (
-                "peak",
-                peak.map_or(Attribute::Null, |peak| peak.attribute()),
-            ),
+            ("peak", peak.map_or(Attribute::Null, Interval::attribute)),
             ("usual_per_second", Attribute::rate(usual)),
         ]),
         remediation: remedy(

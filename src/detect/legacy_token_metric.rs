@@ -7,7 +7,7 @@ use crate::finding::{Finding, Severity};
 use super::{
     About, MetricContext, MetricDetector,
     counter::{Counter, counters, named},
-    scraped::{Scraped, remedy},
+    scraped::{Scraped, remedy, times},
 };
 
 about! {
@@ -135,7 +135,8 @@ fn finding(counter: &Counter<'_>, parts: Parts, context: &MetricContext<'_>) -> 
             _ => Severity::Medium,
         },
         summary: format!(
-            "tokens that never expire are in use: {total} times {}, {what}; the audit log knows whose",
+            "tokens that never expire are in use: {} {}, {what}; the audit log knows whose",
+            times(total),
             counter.period()
         ),
         attributes: named([

@@ -4,8 +4,8 @@ use crate::finding::{Finding, Severity};
 
 use super::{
     About, MetricContext, MetricDetector,
-    counter::{counters, named},
-    scraped::{Scraped, remedy},
+    counter::{Counter, counters, named},
+    scraped::{Scraped, remedy, times},
 };
 
 about! {
@@ -68,7 +68,7 @@ impl MetricDetector for StaleTokenMetric {
         let stale = counters(archive, &[STALE], |_| true).into_iter();
         let findings = stale.filter(|counter| counter.count() > 0).map(|counter| {
             let valid = valid.iter().find(|valid| valid.instance == counter.instance);
-            let valid = valid.map(|valid| valid.count());
+            let valid = valid.map(Counter::count);
             Scraped {
                 about: &ABOUT,
                 counter: &counter,
@@ -78,9 +78,9 @@ impl MetricDetector for StaleTokenMetric {
                     Severity::Medium
                 },
                 summary: format!(
-                    "tokens that should have been renewed are in use: {} times {}, counted once for each token and 10 s at most: \
+                    "tokens that should have been renewed are in use: {} {}, counted once for each token and 10 s at most: \
                      a client never re-reads its token, or uses a copy",
-                    counter.count(),
+                    times(counter.count()),
                     counter.period()
                 ),
                 attributes: named([("valid", valid.into())]),

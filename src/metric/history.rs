@@ -229,18 +229,12 @@ impl History {
     /// Every time at which anything is known, in order; scrapes' times, else the samples' own.
     #[must_use]
     pub fn times(&self) -> BTreeSet<Timestamp> {
-        let scrapes = self.scrapes.values().flatten().copied();
         if !self.scrapes.is_empty() {
-            return scrapes.collect();
+            return self.scrapes.values().flatten().copied().collect();
         }
-        let series = self
-            .metrics
-            .values()
-            .flat_map(|metric| metric.series.values());
-        series
-            .flat_map(Series::points)
-            .map(|point| point.time)
-            .collect()
+        let series = self.metrics.values().flat_map(|m| m.series.values());
+        let points = series.flat_map(Series::points);
+        points.map(|point| point.time).collect()
     }
 
     /// Series, points, and samples dropped because of the limits.
