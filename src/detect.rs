@@ -20,10 +20,13 @@ mod about;
 mod accounts;
 mod activity;
 mod allow;
+mod aspects;
+mod attack;
 mod caller;
 mod context;
 mod counter;
 mod deed;
+mod draft;
 mod episode;
 mod evidence;
 mod grant;
@@ -79,6 +82,8 @@ registry! {
 pub use about::About;
 pub use accounts::PerAccount;
 pub use allow::{AllowEntry, AllowList};
+pub use aspects::{Aspects, Interest};
+pub use attack::Technique;
 pub use context::{Context, MetricContext};
 pub use counter::{reads_metric, reads_sample};
 pub use evidence::EvidenceSet;
@@ -106,6 +111,9 @@ use crate::{event::Event, finding::Finding, metric::Archive};
 pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
     /// Its name and documentation.
     const ABOUT: &'static About;
+
+    /// Which requests it wants to see. Showing it others as well changes nothing.
+    const INTEREST: Interest;
 
     /// Takes note of one request. The hot path: allocates only on a match.
     fn observe(&mut self, event: &Event<'_>);

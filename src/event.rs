@@ -106,10 +106,14 @@ impl<'a> Event<'a> {
     /// Whether the request was refused: 401, 403, or an authorization decision of `forbid`.
     #[must_use]
     pub fn refused(&self) -> bool {
-        matches!(self.code, Some(401 | 403))
-            || self
+        match self.code {
+            Some(401 | 403) => true,
+            // Went through, whatever the annotation says; nearly all do.
+            Some(..=399) => false,
+            _ => self
                 .annotation("authorization.k8s.io/decision")
-                .is_some_and(|d| d == "forbid")
+                .is_some_and(|d| d == "forbid"),
+        }
     }
 
     /// Whether the object is of the core group's `resource`, and no subresource of it.

@@ -4,11 +4,13 @@
 //! events, of files or of formats.
 
 mod attribute;
+mod related;
 mod severity;
 mod subject;
 mod timestamp;
 
 pub use attribute::{Attribute, Attributes};
+pub use related::{Involved, Related, Story, relate, stories};
 pub use severity::Severity;
 pub use subject::{Subject, SubjectKind};
 pub use timestamp::Timestamp;
@@ -36,6 +38,12 @@ pub struct Finding {
     pub summary: String,
     /// What a responder asks next, under names documented with each detector.
     pub attributes: Attributes,
+    /// The ATT&CK techniques that it may be a trace of: `T1552.007`.
+    pub attack: Vec<String>,
+    /// Whom and what it is about beside its subject: what other findings can be recognised by.
+    pub involves: Involved,
+    /// Other findings about the same, the most severe first; at most [`Finding::MOST_RELATED`].
+    pub related: Vec<Related>,
     /// A handful of events, the first ones and the last ones, to go and look at.
     pub evidence: Vec<Evidence>,
     /// What to do about it.

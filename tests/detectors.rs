@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use proptest::prelude::*;
 use satrail::{
     detect::{
-        CATALOGUE, Context, Detectors, LogFacts, MetricContext, Settings, metric_coverage,
+        Aspects, CATALOGUE, Context, Detectors, LogFacts, MetricContext, Settings, metric_coverage,
         metric_findings, reads_metric, reads_sample,
     },
     event::{Event, Parser},
@@ -137,8 +137,9 @@ impl State {
 
     fn observe(&mut self, event: &Event<'_>) {
         self.log.observe(event);
-        self.log.observe_request(event);
-        self.detectors.observe(event);
+        let aspects = Aspects::of(event);
+        self.log.observe_request(aspects);
+        self.detectors.observe(event, aspects);
     }
 
     fn observe_all(&mut self, events: &[Event<'_>]) {
@@ -249,6 +250,23 @@ fn every_detector_fires_at_least_once_and_is_silent_at_least_once() {
             about.id
         );
     }
+}
+
+/// Requests that a detector does not want to see change nothing in it.
+#[test]
+fn interest_leaves_out_only_what_changes_nothing() {
+    let lines = all_lines();
+    let mut parsers = Vec::new();
+    let (mut asked, mut shown) = (Detectors::default(), Detectors::default());
+    for event in parsed(&lines, &mut parsers) {
+        asked.observe(&event, Aspects::of(&event));
+        shown.observe_all(&event);
+    }
+    let bytes = |detectors: &Detectors| postcard::to_stdvec(detectors).unwrap();
+    assert!(
+        bytes(&asked) == bytes(&shown),
+        "an INTEREST leaves out requests that its detector takes note of"
+    );
 }
 
 #[test]

@@ -69,6 +69,9 @@ fn the_page_of_the_detectors_is_up_to_date() {
     for about in CATALOGUE {
         let (id, title, text) = (about.id, about.title, lowered(&about.markdown()));
         write!(page, "\n## {id}\n\n{title}.\n\n{text}").unwrap();
+        if !about.attack.is_empty() {
+            write!(page, "\n### ATT&CK\n\n{}\n", about.techniques()).unwrap();
+        }
     }
     hold("docs/detectors.md", &page);
 }

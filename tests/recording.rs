@@ -17,7 +17,7 @@ use std::{
 };
 
 use satrail::{
-    detect::{Context, Detectors, LogFacts, Settings},
+    detect::{Aspects, Context, Detectors, LogFacts, Settings},
     event::Parser,
     finding::{Attribute, Finding, Severity},
     source::{Origin, Places},
@@ -86,8 +86,9 @@ fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
         };
         let event = parser.parse(line, origin).unwrap();
         log.observe(&event);
-        log.observe_request(&event);
-        detectors.observe(&event);
+        let aspects = Aspects::of(&event);
+        log.observe_request(aspects);
+        detectors.observe(&event, aspects);
     }
     for (about, coverage) in detectors.coverage(&log) {
         assert_eq!(coverage.blind, None, "{}", about.id);

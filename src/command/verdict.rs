@@ -82,7 +82,7 @@ fn complaints(report: &Report, strict: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        finding::{Attributes, Finding, Remediation, Severity, Subject},
+        finding::{Attributes, Finding, Involved, Remediation, Severity, Subject},
         pipeline::{Coverage, Exceptions, Input, Trouble},
     };
 
@@ -99,6 +99,9 @@ mod tests {
             fingerprint: String::new(),
             summary: String::new(),
             attributes: Attributes::new(),
+            attack: Vec::new(),
+            involves: Involved::default(),
+            related: Vec::new(),
             evidence: Vec::new(),
             remediation: Remediation {
                 summary: String::new(),
@@ -117,6 +120,7 @@ mod tests {
                 ..Input::default()
             },
             findings: severity.map(finding).into_iter().collect(),
+            stories: Vec::new(),
             exceptions: Exceptions::default(),
             coverage: Coverage {
                 troubles: trouble.map(trouble_of).into_iter().collect(),

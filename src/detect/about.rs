@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::attack::Technique;
+
 /// What there is to know about a detector. The doc comment of its `about!` is the text that `satrail
 /// explain`, docs/detectors.md, and every other output show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,23 +15,30 @@ pub struct About {
     /// The documentation in Markdown, with the headings What it finds, Why it matters, Known benign
     /// causes, What to do, Attributes, Example.
     pub doc: &'static str,
+    /// The ATT&CK techniques that a finding may be a trace of; empty where it is about operations.
+    pub attack: &'static [Technique],
 }
 
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "# {}: {}\n\n{}\n", self.id, self.title, self.markdown())
+        write!(f, "# {}: {}\n\n{}\n", self.id, self.title, self.markdown())?;
+        if self.attack.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n# ATT&CK\n\n{}\n", self.techniques())
     }
 }
 
 /// Declares a detector's `ABOUT` from its doc comment:
-/// `about! { /// text… "id", "title" }`.
+/// `about! { /// text… "id", "title", [TECHNIQUE, …] }`.
 macro_rules! about {
-    ($(#[doc = $line:literal])+ $id:literal, $title:literal $(,)?) => {
+    ($(#[doc = $line:literal])+ $id:literal, $title:literal, [$($technique:ident),* $(,)?] $(,)?) => {
         $(#[doc = $line])+
         pub(super) static ABOUT: $crate::detect::About = $crate::detect::About {
             id: $id,
             title: $title,
             doc: concat!($($line, "\n"),+),
+            attack: &[$($crate::detect::attack::$technique),*],
         };
     };
 }
@@ -43,6 +52,25 @@ impl About {
             .lines()
             .map(|line| line.strip_prefix(' ').unwrap_or(line));
         lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    }
+
+    /// The ids of the techniques.
+    #[must_use]
+    pub fn technique_ids(&self) -> Vec<String> {
+        self.attack
+            .iter()
+            .map(|technique| technique.id.to_owned())
+            .collect()
+    }
+
+    /// The techniques as a Markdown list; empty if there are none.
+    #[must_use]
+    pub fn techniques(&self) -> String {
+        let items = self
+            .attack
+            .iter()
+            .map(|Technique { id, name, tactic }| format!("- {id} {name} ({tactic})"));
+        items.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -92,8 +120,15 @@ macro_rules! registry {
         }
 
         impl Detectors {
-            /// Shows every detector one request.
-            pub fn observe(&mut self, event: &$crate::event::Event<'_>) {
+            /// Shows one request to every detector that is interested in what it is.
+            pub fn observe(&mut self, event: &$crate::event::Event<'_>, aspects: Aspects) {
+                $(if <$module::$Type as Detector>::INTEREST.covers(aspects) {
+                    self.$module.observe(event);
+                })+
+            }
+
+            /// Shows every detector one request, interested or not: what [`Detectors::observe`] must come to.
+            pub fn observe_all(&mut self, event: &$crate::event::Event<'_>) {
                 $(self.$module.observe(event);)+
             }
 

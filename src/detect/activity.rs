@@ -11,25 +11,25 @@ use super::{
     EvidenceSet, Merge, Tally,
     caller::{Callers, SHOWN},
     deed::{self, Deed},
-    judge::ByAgent,
+    judge::{ByAgent, Graded},
 };
 
-/// What an account did, from where and when.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Activity {
+/// What an account did, from where and when. `G` is what a detector tells requests apart by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Activity<G: Ord = Deed> {
     pub(super) evidence: EvidenceSet,
-    pub(super) deeds: ByAgent<Deed>,
+    pub(super) deeds: ByAgent<G>,
     pub(super) callers: Callers,
-    requests: Tally,
-    codes: Tally,
-    namespaces: Tally,
+    pub(super) requests: Tally,
+    pub(super) codes: Tally,
+    pub(super) namespaces: Tally,
 }
 
-impl Activity {
+impl<G: Graded> Activity<G> {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, grade: G, event: &Event<'_>) {
         self.evidence.add(event);
-        self.deeds.add(Deed::of(event), &event.user_agent.read());
+        self.deeds.add(grade, &event.user_agent.read());
         self.callers.add(event);
         self.requests.add(&deed::describe(event), event);
         self.codes.add(&code(event), event);
@@ -39,17 +39,23 @@ impl Activity {
         }
     }
 
-    /// `did`, `requests`, `codes`, `namespaces` and what [`Callers`] has.
+    /// `requests`, `codes`, `namespaces` and what [`Callers`] has.
     pub(super) fn write(&self, attributes: &mut Attributes) {
+        attributes.insert("requests".to_owned(), self.requests.attribute(SHOWN));
+        attributes.insert("codes".to_owned(), self.codes.attribute(SHOWN));
+        attributes.insert("namespaces".to_owned(), self.namespaces.attribute(SHOWN));
+        self.callers.write(attributes);
+    }
+}
+
+impl Activity {
+    /// `did`: requests by what they did.
+    pub(super) fn write_deeds(&self, attributes: &mut Attributes) {
         let did = self.deeds.total().iter();
         let did: Attributes = did
             .map(|(deed, &n)| (deed.as_str().to_owned(), n.into()))
             .collect();
         attributes.insert("did".to_owned(), Attribute::Map(did));
-        attributes.insert("requests".to_owned(), self.requests.attribute(SHOWN));
-        attributes.insert("codes".to_owned(), self.codes.attribute(SHOWN));
-        attributes.insert("namespaces".to_owned(), self.namespaces.attribute(SHOWN));
-        self.callers.write(attributes);
     }
 
     /// The gravest things it did, in words.
@@ -75,7 +81,20 @@ impl Activity {
     }
 }
 
-impl Merge for Activity {
+impl<G: Ord> Default for Activity<G> {
+    fn default() -> Self {
+        Self {
+            evidence: EvidenceSet::default(),
+            deeds: ByAgent::default(),
+            callers: Callers::default(),
+            requests: Tally::default(),
+            codes: Tally::default(),
+            namespaces: Tally::default(),
+        }
+    }
+}
+
+impl<G: Ord> Merge for Activity<G> {
     fn merge(&mut self, other: Self) {
         self.evidence.merge(other.evidence);
         self.deeds.merge(other.deeds);

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::finding::Subject;
+
 use super::matches_pattern;
 
 /// The list that comes with satrail.
@@ -34,7 +36,7 @@ pub struct AllowList {
 pub struct AllowEntry {
     /// The detector's id.
     pub detector: String,
-    /// `namespace/name`, with `*` for any run of characters.
+    /// `namespace/name` of a ServiceAccount or the name of any other user, with `*` for any run of characters.
     pub account: String,
     /// User agents that are expected, with `*`; empty: any.
     #[serde(default)]
@@ -76,13 +78,18 @@ impl AllowList {
         }
     }
 
-    /// The entry that covers what `account` (`namespace/name`) does under `user_agent`.
+    /// The entry that covers what `subject` does under `user_agent`.
     #[must_use]
-    pub fn expects(&self, detector: &str, account: &str, user_agent: &str) -> Option<&AllowEntry> {
+    pub fn expects(
+        &self,
+        detector: &str,
+        subject: &Subject,
+        user_agent: &str,
+    ) -> Option<&AllowEntry> {
         let mut about = self
             .entries
             .iter()
-            .filter(|e| e.detector == detector && matches_pattern(&e.account, account))
+            .filter(|e| e.detector == detector && e.is_about(subject))
             .take_while(|e| !e.revoke);
         about.find(|e| {
             e.user_agents.is_empty()
@@ -90,6 +97,20 @@ impl AllowList {
                     .iter()
                     .any(|agent| matches_pattern(agent, user_agent))
         })
+    }
+}
+
+impl AllowEntry {
+    /// Whether `subject` is meant. A user may be called `shop/web` by whoever issues certificates, and is
+    /// then still not the ServiceAccount `shop/web`.
+    fn is_about(&self, subject: &Subject) -> bool {
+        match (self.account.split_once('/'), &subject.namespace) {
+            (Some((namespace, name)), Some(actual)) => {
+                matches_pattern(namespace, actual) && matches_pattern(name, &subject.name)
+            }
+            (None, None) => matches_pattern(&self.account, &subject.name),
+            _ => false,
+        }
     }
 }
 
@@ -107,7 +128,6 @@ mod tests {
                 CATALOGUE.iter().any(|about| about.id == entry.detector),
                 "{entry:?}"
             );
-            assert!(entry.account.contains('/'), "{entry:?}");
             assert!(
                 !entry.user_agents.is_empty(),
                 "says which user agents: {entry:?}"
@@ -121,7 +141,7 @@ mod tests {
 
     #[test]
     fn own_entries_replace_built_in_ones() {
-        let account = "monitoring/kube-state-metrics";
+        let account = &Subject::service_account("monitoring", "kube-state-metrics");
         let expects = |list: &AllowList| {
             list.expects("secret-listing", account, "kube-state-metrics/v2.10.0")
                 .is_some()

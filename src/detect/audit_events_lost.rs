@@ -49,6 +49,7 @@ about! {
     /// ```
     "audit-events-lost",
     "Audit events are lost",
+    [LOGS_DISABLED],
 }
 
 const ERRORS: &str = "apiserver_audit_error_total";

@@ -59,6 +59,7 @@ about! {
     /// ```
     "authentication-failures-metric",
     "Failed authentications come in a burst",
+    [BRUTE_FORCE],
 }
 
 const ATTEMPTS: &str = "authentication_attempts";

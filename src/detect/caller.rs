@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::Event,
-    finding::{Attribute, Attributes},
+    event::{Event, ServiceAccount},
+    finding::{Attribute, Attributes, Involved, Subject},
 };
 
 use super::{Merge, Tally};
@@ -20,6 +20,15 @@ pub(super) struct Callers {
     pods: Tally,
     nodes: Tally,
     impersonated: Tally,
+    credentials: Tally,
+}
+
+/// The account or user of that name.
+pub(super) fn subject(user_name: &str) -> Subject {
+    match ServiceAccount::from_user_name(user_name) {
+        Some(account) => Subject::service_account(account.namespace, account.name),
+        None => Subject::user(user_name),
+    }
 }
 
 impl Callers {
@@ -35,6 +44,12 @@ impl Callers {
         if let Some(node) = event.user.extra("authentication.kubernetes.io/node-name") {
             self.nodes.add(&node.read(), event);
         }
+        if let Some(id) = event
+            .user
+            .extra("authentication.kubernetes.io/credential-id")
+        {
+            self.credentials.add(&id.read(), event);
+        }
         if let Some(user) = event.impersonated_user {
             self.impersonated.add(&user.name.read(), event);
         }
@@ -45,17 +60,29 @@ impl Callers {
         &self.pods
     }
 
-    /// `addresses`, `user_agents`, `pods`, `nodes`, `impersonated`: each value with its count.
+    /// The credentials that were used, and as whom they acted: what other findings may be about too.
+    pub(super) fn involved(&self) -> Involved {
+        let credentials = self.credentials.ranked().into_iter();
+        let impersonated = self.impersonated.ranked().into_iter();
+        Involved {
+            subjects: impersonated.map(|user| subject(&user.value)).collect(),
+            credentials: credentials.map(|id| id.value.clone()).collect(),
+        }
+    }
+
+    /// `addresses`, `user_agents`, `pods`, `nodes`, `credential_ids`, `impersonated`: each value with its
+    /// `requests`, `first_seen` and `last_seen`.
     pub(super) fn write(&self, attributes: &mut Attributes) {
         let all = [
             ("addresses", &self.addresses),
             ("user_agents", &self.user_agents),
             ("pods", &self.pods),
             ("nodes", &self.nodes),
+            ("credential_ids", &self.credentials),
             ("impersonated", &self.impersonated),
         ];
         for (name, tally) in all {
-            attributes.insert(name.to_owned(), tally.attribute(SHOWN));
+            attributes.insert(name.to_owned(), tally.occurrences(SHOWN));
         }
         let agents: Attribute = self.user_agents.distinct().into();
         attributes.insert("distinct_user_agents".to_owned(), agents);
@@ -71,5 +98,6 @@ impl Merge for Callers {
         self.pods.merge(other.pods);
         self.nodes.merge(other.nodes);
         self.impersonated.merge(other.impersonated);
+        self.credentials.merge(other.credentials);
     }
 }

@@ -170,14 +170,14 @@ fn is_discovery(event: &Event<'_>) -> bool {
     open.contains(&first_segment(&uri))
 }
 
-fn is_write(event: &Event<'_>) -> bool {
+pub(super) fn is_write(event: &Event<'_>) -> bool {
     ["create", "update", "patch", "delete", "deletecollection"]
         .iter()
         .any(|verb| event.verb == *verb)
 }
 
 /// exec, attach and port-forward are `create` or `get` (websockets): the subresource tells (FACTS 1.1).
-fn enters_pod(event: &Event<'_>) -> bool {
+pub(super) fn enters_pod(event: &Event<'_>) -> bool {
     event.object.is_some_and(|object| {
         let streams = ["exec", "attach", "portforward"];
         object.resource == "pods"
@@ -186,6 +186,6 @@ fn enters_pod(event: &Event<'_>) -> bool {
     })
 }
 
-fn is_dry_run(event: &Event<'_>) -> bool {
+pub(super) fn is_dry_run(event: &Event<'_>) -> bool {
     has_parameter(event, |name, value| name == "dryRun" && value == "All")
 }

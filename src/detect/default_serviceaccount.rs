@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject, fingerprint},
+    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
 use super::{
-    About, Context, Coverage, Detector, LogFacts, PerAccount, activity::Activity, deed::Deed,
-    shell::quote,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, PerAccount,
+    activity::Activity, deed::Deed, draft::draft, shell::quote,
 };
 
 about! {
@@ -55,7 +55,11 @@ about! {
     ///   `distinct_addresses`, `distinct_user_agents`: how many of them there are (estimated above 64)
     /// - `pods`, `nodes`: requests by the pod and the node that the token is bound to, where the log has
     ///   it (Kubernetes 1.30 on for nodes, KEP-4193)
+    /// - `credential_ids`: requests by the token's ID (Kubernetes 1.30 on): a TokenRequest's
+    ///   `issued-credential-id` tells who made it
     /// - `impersonated`: requests by the user as whom they were made, if by another one
+    /// - each address, agent, pod, node, credential and impersonated user with its `requests`, `first_seen`
+    ///   and `last_seen`
     /// - `allowed_as`: why the allow-list takes requests lightly, or null; `not_allow_listed`: how many
     ///   requests it does not cover
     ///
@@ -67,6 +71,7 @@ about! {
     /// ```
     "default-serviceaccount",
     "A namespace's default ServiceAccount is in use",
+    [DEFAULT_ACCOUNTS],
 }
 
 /// What the default accounts did, by user name.
@@ -77,6 +82,7 @@ pub(super) struct DefaultServiceAccount {
 
 impl Detector for DefaultServiceAccount {
     const ABOUT: &'static About = &ABOUT;
+    const INTEREST: Interest = Interest::all(Aspects::DEFAULT_ACCOUNT);
 
     fn observe(&mut self, event: &Event<'_>) {
         // Taking the name apart costs more than to see that it is another one.
@@ -85,8 +91,9 @@ impl Detector for DefaultServiceAccount {
             return;
         }
         if let Some(account) = event.service_account() {
-            self.accounts
-                .note(account.namespace, |activity| activity.add(event));
+            self.accounts.note(account.namespace, |activity| {
+                activity.add(Deed::of(event), event)
+            });
         }
     }
 
@@ -111,27 +118,22 @@ impl Detector for DefaultServiceAccount {
 
 fn finding(namespace: &str, activity: &Activity, context: &Context<'_>) -> Finding {
     let subject = Subject::service_account(namespace, "default");
-    let name = subject.to_string();
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &name, agent);
+    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
     let judgement = activity.deeds.judge(allow, severity);
     let mut attributes = Attributes::new();
     activity.write(&mut attributes);
+    activity.write_deeds(&mut attributes);
     judgement.write(&mut attributes);
     Finding {
-        detector: ABOUT.id.to_owned(),
         severity: judgement.severity,
-        count: activity.evidence.count(),
-        first_seen: activity.evidence.first_seen(),
-        last_seen: activity.evidence.last_seen(),
-        fingerprint: fingerprint(ABOUT.id, &subject, &[]),
         summary: summary(namespace, activity, judgement.severity),
         attributes,
-        evidence: activity.evidence.show(context),
+        involves: activity.callers.involved(),
         remediation: remediation(ServiceAccount {
             namespace,
             name: "default",
         }),
-        subject,
+        ..draft(&ABOUT, subject, &[], &activity.evidence, context)
     }
 }
 

@@ -52,6 +52,7 @@ about! {
     /// ```
     "flow-control-rejection",
     "Flow control turns requests of ServiceAccounts away",
+    [DENIAL_OF_SERVICE],
 }
 
 const REJECTED: &str = "apiserver_flowcontrol_rejected_requests_total";

@@ -6,17 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, SecretOrigin, ServiceAccount},
-    finding::{
-        Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp,
-        fingerprint,
-    },
+    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp},
 };
 
 use super::{
-    About, Context, Coverage, Detector, LogFacts, Merge, PerAccount,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
     activity::Activity,
     caller::SHOWN,
     deed::Deed,
+    draft::draft,
     judge::Judgement,
     keyed::{self, Keyed},
     shell::quote,
@@ -65,7 +63,7 @@ about! {
     /// - `callers`: who used it, the most frequent first: `address`, `user_agent`, `requests`,
     ///   `first_seen`, `last_seen`; `other_callers`: requests by those not shown
     /// - `did`, `requests`, `codes`, `namespaces`, `addresses`, `user_agents`, `pods`, `nodes`,
-    ///   `impersonated`, `distinct_addresses`, `distinct_user_agents`, `allowed_as`, `not_allow_listed`: as
+    ///   `credential_ids`, `impersonated`, `distinct_addresses`, `distinct_user_agents`, `allowed_as`, `not_allow_listed`: as
     ///   for `default-serviceaccount`
     ///
     /// # Example
@@ -76,6 +74,7 @@ about! {
     /// ```
     "legacy-token",
     "A token that never expires is in use",
+    [ACCESS_TOKEN_USED],
 }
 
 /// What all annotations about legacy tokens have in common.
@@ -114,6 +113,7 @@ pub(super) struct Token {
 
 impl Detector for LegacyToken {
     const ABOUT: &'static About = &ABOUT;
+    const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::TOKEN_MARK));
 
     fn observe(&mut self, event: &Event<'_>) {
         let Some(token) = Token::of(event) else {
@@ -195,7 +195,7 @@ pub fn legacy_secret(event: &Event<'_>) -> Option<String> {
 
 impl Uses {
     fn add(&mut self, token: &Token, event: &Event<'_>) {
-        self.activity.add(event);
+        self.activity.add(Deed::of(event), event);
         *self.origins.entry(token.origin).or_default() += 1;
         self.invalidated += u64::from(token.invalidated);
         let address = event.peer().unwrap_or_default().read();
@@ -252,21 +252,22 @@ fn finding(
 ) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
     let name = subject.to_string();
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &name, agent);
+    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
     let evidence = &uses.activity.evidence;
     let judgement = uses.activity.deeds.judge(allow, severity);
     Finding {
-        detector: ABOUT.id.to_owned(),
         severity: judgement.severity,
-        count: evidence.count(),
-        first_seen: evidence.first_seen(),
-        last_seen: evidence.last_seen(),
-        fingerprint: fingerprint(ABOUT.id, &subject, &[secret.unwrap_or_default()]),
         summary: summary(&name, secret, uses),
         attributes: attributes(secret, uses, &judgement),
-        evidence: evidence.show(context),
+        involves: uses.activity.callers.involved(),
         remediation: remediation(account, secret),
-        subject,
+        ..draft(
+            &ABOUT,
+            subject,
+            &[secret.unwrap_or_default()],
+            evidence,
+            context,
+        )
     }
 }
 
@@ -305,6 +306,7 @@ fn attributes(secret: Option<&str>, uses: &Uses, judgement: &Judgement) -> Attri
     ];
     attributes.extend(fields.map(|(name, value)| (name.to_owned(), value)));
     uses.activity.write(&mut attributes);
+    uses.activity.write_deeds(&mut attributes);
     judgement.write(&mut attributes);
     attributes
 }

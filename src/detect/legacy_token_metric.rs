@@ -60,6 +60,7 @@ about! {
     /// ```
     "legacy-token-metric",
     "kube-apiserver counts uses of tokens that never expire",
+    [ACCESS_TOKEN_USED],
 }
 
 const TOTAL: &str = "serviceaccount_legacy_tokens_total";

@@ -131,7 +131,7 @@ impl Load {
             ("pods", &self.pods),
             ("impersonated", &self.impersonated),
         ] {
-            attributes.insert(name.to_owned(), tally.attribute(SHOWN));
+            attributes.insert(name.to_owned(), tally.occurrences(SHOWN));
         }
     }
 

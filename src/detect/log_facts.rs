@@ -9,7 +9,7 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::tally::earliest;
+use super::{Aspects, tally::earliest};
 
 /// What a log as a whole has and lacks. Counted over all events, whatever their stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +28,12 @@ pub struct LogFacts {
     pub annotated: u64,
     /// Requests that get, list or watch anything.
     pub reads: u64,
+    /// Requests that change anything.
+    pub writes: u64,
     /// Requests on secrets, by anybody.
     pub secret_requests: u64,
+    /// TokenRequests, by anybody.
+    pub token_requests: u64,
     /// Arrival of the first request.
     pub first_event: Option<Timestamp>,
     /// Arrival of the last request.
@@ -48,16 +52,15 @@ impl LogFacts {
     }
 
     /// Takes note of one request, beside [`LogFacts::observe`] for its event.
-    pub fn observe_request(&mut self, event: &Event<'_>) {
+    pub fn observe_request(&mut self, aspects: Aspects) {
         self.requests += 1;
-        self.unauthenticated += u64::from(event.user.name.is_empty());
-        self.reads += u64::from(
-            ["get", "list", "watch"]
-                .iter()
-                .any(|verb| event.verb == *verb),
-        );
-        self.secret_requests += u64::from(event.is_core("secrets"));
-        self.service_account_requests += u64::from(event.service_account().is_some());
+        let count = |aspect, counter: &mut u64| *counter += u64::from(aspects.has(aspect));
+        count(Aspects::UNAUTHENTICATED, &mut self.unauthenticated);
+        count(Aspects::READ, &mut self.reads);
+        count(Aspects::WRITE, &mut self.writes);
+        count(Aspects::SECRETS, &mut self.secret_requests);
+        count(Aspects::TOKEN_REQUEST, &mut self.token_requests);
+        count(Aspects::ACCOUNT, &mut self.service_account_requests);
     }
 
     /// Why nothing can be said about ServiceAccounts, if so.
@@ -80,7 +83,9 @@ impl LogFacts {
         self.service_account_requests += other.service_account_requests;
         self.annotated += other.annotated;
         self.reads += other.reads;
+        self.writes += other.writes;
         self.secret_requests += other.secret_requests;
+        self.token_requests += other.token_requests;
         self.first_event = earliest(self.first_event, other.first_event);
         self.last_event = self.last_event.max(other.last_event);
     }

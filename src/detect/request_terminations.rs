@@ -52,6 +52,7 @@ about! {
     /// ```
     "request-terminations",
     "kube-apiserver cuts requests off to save itself",
+    [DENIAL_OF_SERVICE],
 }
 
 const TERMINATIONS: &str = "apiserver_request_terminations_total";

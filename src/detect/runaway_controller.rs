@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attribute, Finding, Remediation, Severity, Step, Subject, fingerprint},
+    finding::{Attribute, Finding, Remediation, Severity, Step, Subject},
 };
 
 use super::{
-    About, AllowEntry, Context, Coverage, Detector, LogFacts, PerAccount,
+    About, AllowEntry, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
+    PerAccount,
+    draft::draft,
     episode::Episode,
     load::{Composition, Load},
     shell::quote,
@@ -83,6 +85,7 @@ about! {
     /// ```
     "runaway-controller",
     "A ServiceAccount floods the API server",
+    [DENIAL_OF_SERVICE],
 }
 
 /// When a controller counts as running away.
@@ -131,6 +134,7 @@ pub(super) struct RunawayController {
 
 impl Detector for RunawayController {
     const ABOUT: &'static About = &ABOUT;
+    const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
 
     fn observe(&mut self, event: &Event<'_>) {
         if event.service_account().is_some() {
@@ -177,7 +181,7 @@ fn finding(
     let subject = Subject::service_account(account.namespace, account.name);
     let window = load.composition(episode.window);
     let name = subject.to_string();
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &name, agent);
+    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
     let agents = window.user_agents.iter();
     let reasons: Option<Vec<&AllowEntry>> = agents.map(|(agent, _)| allow(agent)).collect();
     let reasons = reasons.filter(|_| window.agents_complete());
@@ -188,17 +192,15 @@ fn finding(
     let reason: Attribute = allowed.map(|entry| entry.reason.clone()).into();
     attributes.insert("allowed_as".to_owned(), reason);
     Finding {
-        detector: ABOUT.id.to_owned(),
         severity: allowed.map_or(episode.severity, |_| Severity::Info),
         count: episode.count,
         first_seen: load.first.map(|first| first.max(episode.first)),
         last_seen: load.last.map(|last| last.min(episode.last)),
-        fingerprint: fingerprint(ABOUT.id, &subject, &[]),
         summary: summary(&name, episode, &window),
         attributes,
-        evidence: load.evidence(episode, context),
         remediation: remediation(account, &window),
-        subject,
+        evidence: load.evidence(episode, context),
+        ..draft(&ABOUT, subject, &[], &EvidenceSet::default(), context)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Findings about a kube-apiserver, from its scrapes.
 
 use crate::{
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject, fingerprint},
+    finding::{Attributes, Finding, Involved, Remediation, Severity, Step, Subject, fingerprint},
     metric::Archive,
 };
 
@@ -32,6 +32,9 @@ impl Scraped<'_> {
             fingerprint: fingerprint(self.about.id, &subject, &[]),
             summary: self.summary,
             attributes,
+            attack: self.about.technique_ids(),
+            involves: Involved::default(),
+            related: Vec::new(),
             evidence: self.counter.evidence(archive),
             remediation: self.remediation,
             subject,

@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, fingerprint},
+    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, LogFacts, Merge, PerAccount, Tally, activity,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
+    PerAccount, Tally, activity,
     caller::{Callers, SHOWN},
+    draft::draft,
     grant::Grant,
     judge::{ByAgent, Judgement},
     listing::{Listing, Outcome, Reach},
@@ -66,8 +68,8 @@ about! {
     /// - `allowed_by`: the RBAC bindings that the log names (`authorization.k8s.io/reason`; only the first
     ///   that matches a request): `binding_kind`, `binding`, `namespace`, `role_kind`, `role`,
     ///   `subject_kind`, `subject`, `requests`
-    /// - `addresses`, `user_agents`, `pods`, `nodes`, `impersonated`, `distinct_addresses`,
-    ///   `distinct_user_agents`: as for `default-serviceaccount`
+    /// - `addresses`, `user_agents`, `pods`, `nodes`, `credential_ids`, `impersonated`,
+    ///   `distinct_addresses`, `distinct_user_agents`: as for `default-serviceaccount`
     /// - `allowed_as`: why the allow-list takes requests lightly, or null; `not_allow_listed`: how many
     ///   requests it does not cover
     ///
@@ -79,6 +81,7 @@ about! {
     /// ```
     "secret-listing",
     "A ServiceAccount lists or watches secrets",
+    [CONTAINER_API],
 }
 
 /// Lists and watches of secrets, by user name.
@@ -100,6 +103,8 @@ struct Listings {
 
 impl Detector for SecretListing {
     const ABOUT: &'static About = &ABOUT;
+    const INTEREST: Interest =
+        Interest::all(Aspects::ACCOUNT.and(Aspects::SECRETS).and(Aspects::LISTING));
 
     fn observe(&mut self, event: &Event<'_>) {
         if let Some(listing) = Listing::of(event) {
@@ -189,20 +194,15 @@ impl Merge for Listings {
 fn finding(account: ServiceAccount<'_>, seen: &Listings, context: &Context<'_>) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
     let name = subject.to_string();
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &name, agent);
+    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
     let judgement = seen.reach.judge(allow, Listing::severity);
     Finding {
-        detector: ABOUT.id.to_owned(),
         severity: judgement.severity,
-        count: seen.evidence.count(),
-        first_seen: seen.evidence.first_seen(),
-        last_seen: seen.evidence.last_seen(),
-        fingerprint: fingerprint(ABOUT.id, &subject, &[]),
         summary: summary(&name, seen, &judgement),
         attributes: attributes(seen, &judgement),
-        evidence: seen.evidence.show(context),
+        involves: seen.callers.involved(),
         remediation: remediation(account, seen),
-        subject,
+        ..draft(&ABOUT, subject, &[], &seen.evidence, context)
     }
 }
 

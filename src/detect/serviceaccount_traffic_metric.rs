@@ -59,6 +59,7 @@ about! {
     /// ```
     "serviceaccount-traffic-metric",
     "ServiceAccounts together make very many requests",
+    [DENIAL_OF_SERVICE],
 }
 
 const DISPATCHED: &str = "apiserver_flowcontrol_dispatched_requests_total";

@@ -48,6 +48,7 @@ about! {
     /// ```
     "stale-token-metric",
     "kube-apiserver counts uses of tokens that should have been renewed",
+    [],
 }
 
 const STALE: &str = "serviceaccount_stale_tokens_total";

@@ -169,6 +169,38 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// The `most` most frequent values, each with its `requests`, `first_seen` and `last_seen`; the
+    /// `requests` of the others as `other`, if there are any.
+    #[must_use]
+    pub fn occurrences(&self, most: usize) -> Attribute {
+        let ranked = self.ranked();
+        let shown = &ranked[..ranked.len().min(most)];
+        let mut map: Attributes = shown
+            .iter()
+            .map(|v| (v.value.clone(), v.occurrence()))
+            .collect();
+        let rest = self.total - shown.iter().map(|v| v.count).sum::<u64>();
+        if rest > 0 {
+            // A value that is itself called `other` gives way.
+            let requests = ("requests".to_owned(), rest.into());
+            map.insert("other".to_owned(), Attribute::Map([requests].into()));
+        }
+        Attribute::Map(map)
+    }
+}
+
+impl Tallied {
+    fn occurrence(&self) -> Attribute {
+        let fields: [(&str, Attribute); 3] = [
+            ("requests", self.count.into()),
+            ("first_seen", self.first_seen.into()),
+            ("last_seen", self.last_seen.into()),
+        ];
+        Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+}
+
 /// The earlier of two times; a missing one does not count.
 pub(crate) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {

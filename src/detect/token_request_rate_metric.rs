@@ -55,6 +55,7 @@ about! {
     /// ```
     "token-request-rate-metric",
     "Tokens are asked for at a high rate",
+    [],
 }
 
 const REQUESTS: &str = "apiserver_request_total";

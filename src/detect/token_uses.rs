@@ -8,10 +8,7 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{PerAccount, Series, legacy_token::Token};
-
-/// What the annotations that matter here have in common.
-const MARK: &str = "-token";
+use super::{Aspects, Interest, PerAccount, Series, legacy_token::Token};
 
 /// Requests with legacy and with stale tokens, by account, over time. Bounded per account.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -44,13 +41,12 @@ impl Kind {
 }
 
 impl TokenUses {
-    /// Takes note of one request. The hot path: nearly no event has such an annotation.
+    /// The requests that it wants to see.
+    pub const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::TOKEN_MARK));
+
+    /// Takes note of one request.
     pub fn observe(&mut self, event: &Event<'_>) {
-        let annotations = event.annotations.json();
-        // Only an escape by number could hide the mark.
-        if !annotations.contains(MARK) && !annotations.contains("\\u")
-            || event.service_account().is_none()
-        {
+        if event.service_account().is_none() {
             return;
         }
         if let Some(token) = Token::of(event) {

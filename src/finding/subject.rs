@@ -52,6 +52,26 @@ impl Subject {
         }
     }
 
+    /// The user `name`, which is no ServiceAccount's.
+    #[must_use]
+    pub fn user(name: impl Into<String>) -> Self {
+        Self {
+            kind: SubjectKind::User,
+            namespace: None,
+            name: name.into(),
+        }
+    }
+
+    /// The audit log itself.
+    #[must_use]
+    pub fn audit_log() -> Self {
+        Self {
+            kind: SubjectKind::AuditLog,
+            namespace: None,
+            name: "audit log".to_owned(),
+        }
+    }
+
     /// The kube-apiserver that was scraped as `instance`.
     #[must_use]
     pub fn api_server(instance: impl Into<String>) -> Self {

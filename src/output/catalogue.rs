@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::detect::About;
+use crate::detect::{About, Technique};
 
 use super::{
     Format, Look, json_line,
@@ -16,6 +16,7 @@ use super::{
 struct Row<'a> {
     id: &'a str,
     title: &'a str,
+    attack: &'a [Technique],
     doc: String,
 }
 
@@ -29,6 +30,7 @@ pub fn write_catalogue(
     let mut rows = catalogue.iter().map(|about| Row {
         id: about.id,
         title: about.title,
+        attack: about.attack,
         doc: about.markdown(),
     });
     match format {

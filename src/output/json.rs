@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::{
-    finding::Finding,
+    finding::{Finding, Story},
     pipeline::{Coverage, Exceptions, Input, Reconciliation, Report},
 };
 
@@ -19,6 +19,7 @@ struct Document<'a> {
     input: &'a Input,
     coverage: &'a Coverage,
     findings: &'a [Finding],
+    stories: &'a [Story],
     exceptions: &'a Exceptions,
     reconciliation: Option<&'a Reconciliation>,
 }
@@ -31,6 +32,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         input: &report.input,
         coverage: &report.coverage,
         findings: &report.findings,
+        stories: &report.stories,
         exceptions: &report.exceptions,
         reconciliation: report.reconciliation.as_ref(),
     };

@@ -1,14 +1,14 @@
 //! JSON Lines, for whatever reads a stream: one finding per line, as in the JSON document.
 //!
 //! Each line says its `type`. First comes `input` (with the schema version and the tool), then every
-//! `finding`, then `exceptions`, the `reconciliation` with metrics if there were any, and `coverage` last: a stream without it was cut short.
+//! `finding`, every `story` that they tell, then `exceptions`, the `reconciliation` with metrics if there were any, and `coverage` last: a stream without it was cut short.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use crate::{
-    finding::Finding,
+    finding::{Finding, Story},
     pipeline::{Coverage, Exceptions, Input, Reconciliation, Report},
 };
 
@@ -23,6 +23,7 @@ enum Line<'a> {
         input: &'a Input,
     },
     Finding(&'a Finding),
+    Story(&'a Story),
     Exceptions {
         exceptions: &'a Exceptions,
     },
@@ -38,6 +39,9 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     head(&report.input, out)?;
     for finding in &report.findings {
         json_line(&Line::Finding(finding), out)?;
+    }
+    for story in &report.stories {
+        json_line(&Line::Story(story), out)?;
     }
     let exceptions = &report.exceptions;
     json_line(&Line::Exceptions { exceptions }, out)?;

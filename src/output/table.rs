@@ -2,6 +2,7 @@
 
 mod coverage;
 mod reconciliation;
+mod stories;
 
 use std::{
     fmt::Write as _,
@@ -40,6 +41,7 @@ pub(super) fn write(
     let mut paper = Paper::new(out, look);
     head(&report.input, pace, &mut paper)?;
     totals(&report.findings, &mut paper)?;
+    stories::write(report, &mut paper)?;
     findings(&report.findings, &mut paper)?;
     reconciliation::write(report, &mut paper)?;
     coverage::write(report, &mut paper)?;

@@ -161,6 +161,7 @@ fn the_catalogue_and_an_explanation() {
     let about = About {
         id: "secret-listing",
         title: "Lists secrets",
+        attack: &[],
         doc: " # What it finds\n Lists of `secrets`.\n\n ```sh\n kubectl get secrets\n ```\n",
     };
     let mut out = Vec::new();

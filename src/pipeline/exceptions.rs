@@ -133,7 +133,7 @@ pub fn settle(findings: Vec<Finding>, options: &Options) -> (Vec<Finding>, Excep
 
 #[cfg(test)]
 mod tests {
-    use crate::finding::{Attributes, Remediation, SubjectKind};
+    use crate::finding::{Attributes, Involved, Remediation, SubjectKind};
 
     use super::*;
 
@@ -148,6 +148,9 @@ mod tests {
             fingerprint: String::new(),
             summary: String::new(),
             attributes: Attributes::new(),
+            attack: Vec::new(),
+            involves: Involved::default(),
+            related: Vec::new(),
             evidence: Vec::new(),
             remediation: Remediation {
                 summary: String::new(),

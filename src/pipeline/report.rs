@@ -9,7 +9,7 @@ pub use crate::{
     source::Trouble,
 };
 
-use crate::finding::{Finding, Timestamp};
+use crate::finding::{Finding, Story, Timestamp};
 
 /// What a run comes to. The same for any number of threads, chunk size, file order and compression.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,6 +18,8 @@ pub struct Report {
     pub input: Input,
     /// What was found, the most severe first, then by detector and subject.
     pub findings: Vec<Finding>,
+    /// Findings that hang together, the gravest story first.
+    pub stories: Vec<Story>,
     /// What the configuration's exceptions took out of `findings`.
     pub exceptions: Exceptions,
     /// What could not be seen.

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{
-        About, Context, Detectors, LogFacts, MetricContext, Series, TokenUses, metric_coverage,
-        metric_findings, reconcile,
+        About, Aspects, Context, Detectors, LogFacts, MetricContext, Series, TokenUses,
+        metric_coverage, metric_findings, reconcile,
     },
     event::{Event, Stage},
+    finding::{relate, stories},
 };
 
 use super::{
@@ -29,7 +30,7 @@ use super::{
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 2\n";
+const MAGIC: &[u8; 16] = b"satrail state 3\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
@@ -61,9 +62,12 @@ impl Study for Scan {
     }
 
     fn request(&mut self, event: &Event<'_>) {
-        self.log.observe_request(event);
-        self.detectors.observe(event);
-        self.tokens.observe(event);
+        let aspects = Aspects::of(event);
+        self.log.observe_request(aspects);
+        self.detectors.observe(event, aspects);
+        if TokenUses::INTEREST.covers(aspects) {
+            self.tokens.observe(event);
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -163,13 +167,15 @@ impl State {
         };
         let mut findings = scan.detectors.finish(&context, wanted);
         findings.extend(metric_findings(&metric_context, wanted));
-        let (findings, exceptions) = settle(findings, options);
+        let (mut findings, exceptions) = settle(findings, options);
+        relate(&mut findings);
         let coverage = Coverage {
             open_requests,
             ..self.coverage(scan, wanted)
         };
         Report {
             input: self.input(&scan.log),
+            stories: stories(&findings),
             findings,
             exceptions,
             coverage,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    finding::{Attributes, Remediation, Subject},
+    finding::{Attributes, Involved, Remediation, Subject},
     metric::{Exposition, Format, Kind, Names, read_exposition},
     pipeline::Counts,
 };
@@ -32,6 +32,9 @@ fn finding(namespace: &str, name: &str, severity: Severity) -> Finding {
         fingerprint: String::new(),
         summary: String::new(),
         attributes: Attributes::new(),
+        attack: Vec::new(),
+        involves: Involved::default(),
+        related: Vec::new(),
         evidence: Vec::new(),
         remediation: Remediation {
             summary: String::new(),

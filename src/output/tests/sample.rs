@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     finding::{
-        Attribute, Attributes, Evidence, Finding, Remediation, Severity, Step, Subject,
-        SubjectKind, Timestamp, fingerprint,
+        Attribute, Attributes, Evidence, Finding, Involved, Remediation, Severity, Step, Subject,
+        SubjectKind, Timestamp, fingerprint, relate, stories,
     },
     pipeline::{
         AccountRow, AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Distinct,
@@ -17,9 +17,12 @@ use crate::{
 const HOSTILE: &str = "curl/8\u{1b}[2K\r\nHIGH  kube-system/fake\u{202e}gpj";
 
 pub(super) fn report() -> Report {
+    let mut findings = findings();
+    relate(&mut findings);
     Report {
         input: input(),
-        findings: findings(),
+        stories: stories(&findings),
+        findings,
         exceptions: exceptions(),
         coverage: coverage(),
         reconciliation: Some(reconciliation()),
@@ -35,6 +38,7 @@ pub(super) fn clean() -> Report {
             ..input()
         },
         findings: Vec::new(),
+        stories: Vec::new(),
         exceptions: Exceptions::default(),
         coverage: Coverage {
             stages: counts(&[("ResponseComplete", 26_381), ("ResponseStarted", 156)]),
@@ -192,6 +196,12 @@ impl Draft<'_> {
             last_seen: Some(at(self.seen.1)),
             summary: self.summary.to_owned(),
             attributes,
+            attack: vec!["T1552.007".to_owned()],
+            involves: Involved {
+                subjects: [Subject::service_account("kube-system", "super")].into(),
+                credentials: ["JTI=\u{1b}[31m1".to_owned()].into(),
+            },
+            related: Vec::new(),
             evidence: vec![Evidence {
                 time: Some(at(self.seen.0)),
                 audit_id: Some("client-chosen-1".to_owned()),

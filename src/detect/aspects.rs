@@ -1,0 +1,285 @@
+//! What is notable about a request, found out once for all detectors.
+//!
+//! Most requests are of no interest to most detectors. Each one says by [`Interest`] which it wants to see,
+//! so that a detector more costs next to nothing for the requests that are not its own.
+
+use std::ops::BitOr;
+
+use memchr::memmem;
+
+use crate::event::{Event, ObjectRef, Text};
+
+use super::deed;
+
+/// What is notable about a request: a set of bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Aspects(u32);
+
+/// Which requests a detector wants to see: those with all of one set of aspects, and with at least one of
+/// another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    all: Aspects,
+    any: Aspects,
+}
+
+macro_rules! aspects {
+    ($($(#[doc = $doc:literal])+ $name:ident = $bit:literal;)+) => {
+        impl Aspects {
+            $($(#[doc = $doc])+ pub const $name: Self = Self(1 << $bit);)+
+        }
+    };
+}
+
+aspects! {
+    /// By a ServiceAccount, as far as its user name tells.
+    ACCOUNT = 0;
+    /// By the ServiceAccount `default` of a namespace.
+    DEFAULT_ACCOUNT = 1;
+    /// By `system:anonymous`.
+    ANONYMOUS = 2;
+    /// Without a user: a 401, or a malformed timeout.
+    UNAUTHENTICATED = 3;
+    /// By a kubelet: `system:node:…`.
+    NODE = 4;
+    /// With an `impersonatedUser`, or refused with a message about impersonation.
+    IMPERSONATION = 5;
+    /// Refused: 401, 403 or `forbid`.
+    REFUSED = 6;
+    /// With an HTTP status of 400 or more.
+    FAILED = 7;
+    /// `get`, `list` or `watch` of a resource.
+    READ = 8;
+    /// `list` or `watch` of a resource.
+    LISTING = 9;
+    /// `create`, `update`, `patch`, `delete` or `deletecollection` of a resource.
+    WRITE = 10;
+    /// On secrets (core group, no subresource).
+    SECRETS = 11;
+    /// On pods (core group), subresources included.
+    PODS = 12;
+    /// On ServiceAccounts (core group), subresources included.
+    SERVICE_ACCOUNTS = 13;
+    /// On `serviceaccounts/token`: a TokenRequest.
+    TOKEN_REQUEST = 14;
+    /// On `rbac.authorization.k8s.io`.
+    RBAC = 15;
+    /// On what goes into a pod: exec, attach, port-forward, a written ephemeral container.
+    POD_ENTRY = 16;
+    /// On the proxy of a node, pod or service.
+    PROXY = 17;
+    /// On workloads: pods and what holds a pod template.
+    WORKLOAD = 18;
+    /// On `admissionregistration.k8s.io`.
+    ADMISSION = 19;
+    /// On `certificates.k8s.io`.
+    CERTIFICATES = 20;
+    /// A self-subject review: what may I, who am I.
+    SELF_REVIEW = 21;
+    /// With an annotation about tokens (`…-token…`), or one that escapes could hide.
+    TOKEN_MARK = 22;
+    /// With the annotation that says that bodies were cut out.
+    TRUNCATED = 23;
+    /// For no resource: discovery, health, metrics.
+    NO_RESOURCE = 24;
+}
+
+impl Aspects {
+    /// What `event` is.
+    #[must_use]
+    pub fn of(event: &Event<'_>) -> Self {
+        let mut aspects = Self::of_user(event) | Self::of_outcome(event);
+        match event.object {
+            Some(object) => {
+                aspects = aspects | Self::of_verb(event) | Self::of_object(&object);
+                if deed::enters_pod(event) {
+                    aspects = aspects | Self::POD_ENTRY;
+                }
+            }
+            None => aspects = aspects | Self::NO_RESOURCE,
+        }
+        aspects
+    }
+
+    fn of_user(event: &Event<'_>) -> Self {
+        let mut aspects = Self::default();
+        if event.impersonated_user.is_some() {
+            aspects = aspects | Self::IMPERSONATION;
+        }
+        let name = event.user.name;
+        if name.is_empty() {
+            return aspects | Self::UNAUTHENTICATED;
+        }
+        if let Some(account) = event.service_account() {
+            let default = account.name == "default";
+            let default = if default {
+                Self::DEFAULT_ACCOUNT
+            } else {
+                Self::default()
+            };
+            return aspects | Self::ACCOUNT | default;
+        }
+        if name == "system:anonymous" {
+            return aspects | Self::ANONYMOUS;
+        }
+        if name.starts_with("system:node:") {
+            return aspects | Self::NODE;
+        }
+        aspects
+    }
+
+    fn of_outcome(event: &Event<'_>) -> Self {
+        let mut aspects = Self::default();
+        let failed = event.code.is_some_and(|code| code >= 400);
+        if failed {
+            aspects = aspects | Self::FAILED;
+        }
+        let annotations = event.annotations.json().as_bytes();
+        let has = |mark: &str| memmem::find(annotations, mark.as_bytes()).is_some();
+        // Only an escape by number could hide what is looked for.
+        let escaped = has("\\u");
+        // `-token` stands in every annotation about tokens (FACTS 2).
+        if has("-token") || escaped {
+            aspects = aspects | Self::TOKEN_MARK;
+        }
+        if event.refused() {
+            aspects = aspects | Self::REFUSED;
+            // Kubernetes 1.24 and later say so; nothing else tells (FACTS 1.3).
+            let status = event.status.json().as_bytes();
+            if memmem::find(status, b"impersonate").is_some() {
+                aspects = aspects | Self::IMPERSONATION;
+            }
+        }
+        if annotations.len() > 2 && (has("audit.k8s.io/truncated") || escaped) {
+            aspects = aspects | Self::TRUNCATED;
+        }
+        aspects
+    }
+
+    fn of_verb(event: &Event<'_>) -> Self {
+        match event.verb {
+            verb if verb == "get" => Self::READ,
+            verb if verb == "list" || verb == "watch" => Self::READ | Self::LISTING,
+            _ if deed::is_write(event) => Self::WRITE,
+            _ => Self::default(),
+        }
+    }
+
+    fn of_object(object: &ObjectRef<'_>) -> Self {
+        match object.group {
+            group if group.is_empty() => Self::of_core(object),
+            group if group == "rbac.authorization.k8s.io" => Self::RBAC,
+            group if group == "admissionregistration.k8s.io" => Self::ADMISSION,
+            group if group == "certificates.k8s.io" => Self::CERTIFICATES,
+            group if group == "apps" || group == "batch" || group == "extensions" => {
+                let templates = [
+                    "deployments",
+                    "daemonsets",
+                    "statefulsets",
+                    "replicasets",
+                    "jobs",
+                    "cronjobs",
+                ];
+                Self::when(Self::WORKLOAD, object.resource, &templates)
+            }
+            group if group == "authorization.k8s.io" || group == "authentication.k8s.io" => {
+                let reviews = [
+                    "selfsubjectaccessreviews",
+                    "selfsubjectrulesreviews",
+                    "selfsubjectreviews",
+                ];
+                Self::when(Self::SELF_REVIEW, object.resource, &reviews)
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn of_core(object: &ObjectRef<'_>) -> Self {
+        let resource = object.resource;
+        let proxied = ["nodes", "pods", "services"];
+        let mut aspects = if object.subresource == "proxy" {
+            Self::when(Self::PROXY, resource, &proxied)
+        } else {
+            Self::default()
+        };
+        if resource == "pods" {
+            aspects = aspects | Self::PODS | Self::WORKLOAD;
+        } else if resource == "secrets" && object.subresource.is_empty() {
+            aspects = aspects | Self::SECRETS;
+        } else if resource == "serviceaccounts" {
+            aspects = aspects | Self::SERVICE_ACCOUNTS;
+            if object.subresource == "token" {
+                aspects = aspects | Self::TOKEN_REQUEST;
+            }
+        } else if resource == "replicationcontrollers" || resource == "podtemplates" {
+            aspects = aspects | Self::WORKLOAD;
+        }
+        aspects
+    }
+
+    fn when(aspect: Self, text: Text<'_>, names: &[&str]) -> Self {
+        if names.iter().any(|name| text == *name) {
+            aspect
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Whether all of `others` are among these.
+    #[must_use]
+    pub const fn has(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// One set of both. `|` for constants.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOr for Aspects {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.and(other)
+    }
+}
+
+impl Interest {
+    /// Every request.
+    pub const EVERYTHING: Self = Self {
+        all: Aspects(0),
+        any: Aspects(0),
+    };
+
+    /// Requests with all of `aspects`.
+    #[must_use]
+    pub const fn all(aspects: Aspects) -> Self {
+        Self {
+            all: aspects,
+            any: Aspects(0),
+        }
+    }
+
+    /// Requests with at least one of `aspects`.
+    #[must_use]
+    pub const fn any(aspects: Aspects) -> Self {
+        Self::EVERYTHING.and_any(aspects)
+    }
+
+    /// Of these requests those with at least one of `aspects`.
+    #[must_use]
+    pub const fn and_any(self, aspects: Aspects) -> Self {
+        Self {
+            all: self.all,
+            any: aspects,
+        }
+    }
+
+    /// Whether a request with these aspects is wanted.
+    #[must_use]
+    pub const fn covers(self, aspects: Aspects) -> bool {
+        aspects.has(self.all) && (self.any.0 == 0 || aspects.0 & self.any.0 != 0)
+    }
+}
