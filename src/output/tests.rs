@@ -196,6 +196,6 @@ proptest! {
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(value["findings"][0]["summary"].as_str(), Some(text.as_str()));
         let lines = written(&report, Format::Jsonl, Look::default());
-        prop_assert_eq!(lines.lines().count(), 5);
+        prop_assert_eq!(lines.lines().count(), 6);
     }
 }

@@ -68,6 +68,11 @@ pub(super) fn poisoned(text: &str) -> Report {
         text.clone_into(&mut finding.remediation.summary);
         text.clone_into(&mut finding.evidence[0].file);
     }
+    report.stories.truncate(1);
+    for story in &mut report.stories {
+        story.subjects = vec![Subject::user(text)];
+        story.findings.truncate(2);
+    }
     let coverage = &mut report.coverage;
     coverage.stages = counts(&[(text, 1)]);
     for bad in &mut coverage.bad_lines {
