@@ -37,7 +37,7 @@ pub use kind::Kind;
 pub use labels::{Escaped, Labels, Names, Text};
 pub use line::Format;
 pub use rate::{Semantics, Step, Window, delta, increase, is_stale_marker, rate, steps};
-pub use read::{MAX_SCRAPE_BYTES, Scrapes, read_scrapes, read_texts};
+pub use read::{MAX_SCRAPE_BYTES, MetricsFile, ScrapeHints, Scrapes, read_scrapes, read_texts};
 pub use scrape::{Scrape, TimeFrom, instance_from_name, scrape_time, time_from_name};
 
 use crate::finding::Timestamp;

@@ -29,7 +29,6 @@ pub use report::{
     Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
 pub use run::{Error, accounts, scan, telemetry};
-pub use scrapes::ScrapeHints;
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

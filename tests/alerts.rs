@@ -20,7 +20,8 @@ use satrail::{
     },
     finding::Timestamp,
     metric::{
-        Catalogue, Exposition, Family, History, Kind, Labels, Sample, Semantics, read_scrapes,
+        Catalogue, Exposition, Family, History, Kind, Labels, Sample, ScrapeHints, Semantics,
+        read_scrapes,
     },
     pipeline::{self, Options, Silent},
 };
@@ -124,7 +125,7 @@ fn promtool_accepts_what_is_made_from_the_whole_recording() {
     assert!(said.contains("0 templates left out"), "{said}");
     // What was generated stands the same lint as everybody's rules.
     let wanted = |_: &str| true;
-    let scrapes = read_scrapes(&[path(&metrics)], &wanted, 1 << 30);
+    let scrapes = read_scrapes(&[path(&metrics)], &ScrapeHints::default(), &wanted);
     let mut catalogue = scrapes.catalogue.clone();
     satrail::alert::add_published(&mut catalogue);
     let world = World {

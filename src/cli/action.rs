@@ -11,8 +11,9 @@ use crate::{
         MetricsConfig, Output, selection, window,
     },
     finding::Severity,
+    metric::ScrapeHints,
     output::{Destination, Look},
-    pipeline::{Options, Order, ScrapeHints, Selection, Window},
+    pipeline::{Options, Order, Selection, Window},
     source::Limits,
 };
 
@@ -137,10 +138,7 @@ fn scan_input(
     }
     let mut options = input(args, "scan", alone, around)?;
     options.metrics = metrics.metrics;
-    options.scrape_hints = ScrapeHints {
-        time: metrics.scrape_time,
-        instance: metrics.instance,
-    };
+    options.scrape_hints = metrics.hints.into();
     Ok(options)
 }
 

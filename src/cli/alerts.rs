@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Action, Surroundings,
     action::{defaults, output},
-    arguments::OutputArgs,
+    arguments::{HintArgs, OutputArgs},
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -98,6 +98,8 @@ struct WorldArgs {
     /// Scrapes (text, OpenMetrics) and answers of the Prometheus API: files, directories or globs
     #[arg(long, value_name = "PATH", num_args = 1..)]
     metrics: Vec<PathBuf>,
+    #[command(flatten)]
+    hints: HintArgs,
     /// Without scrapes: the metrics of this version of Kubernetes
     #[arg(long, value_name = "VERSION")]
     kubernetes: Option<Version>,
@@ -117,6 +119,7 @@ pub(super) fn action(args: AlertsArgs, around: &Surroundings) -> Result<Action, 
         return Ok(Action::Lint(Box::new(LintConfig {
             rules: args.rules,
             metrics: args.world.metrics,
+            hints: args.world.hints.into(),
             version: args.world.kubernetes,
             output: output(args.output, around),
         })));
@@ -140,6 +143,7 @@ pub(super) fn action(args: AlertsArgs, around: &Surroundings) -> Result<Action, 
             threads: args.threads.map_or(0, Into::into),
             settings,
             exceptions,
+            scrape_hints: world.hints.into(),
             ..defaults(around)
         },
         metrics: world.metrics,

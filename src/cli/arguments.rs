@@ -10,6 +10,7 @@ use clap::{
 use crate::{
     config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
     finding::{Severity, Timestamp},
+    metric::ScrapeHints,
     output::Format,
     pipeline::{Bound, SortKey, TOP},
 };
@@ -184,14 +185,30 @@ pub(super) struct ScrapeArgs {
     /// directories, globs or `-`; without PATH, nothing else is read
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(super) metrics: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) hints: HintArgs,
+}
+
+/// What scrapes do not say themselves.
+#[derive(Debug, Args)]
+pub(super) struct HintArgs {
     /// Take scrapes to be of this time (RFC 3339) [default: their samples' times, else that in the
     /// file's name, else the file's]
     #[arg(long, value_name = "T", requires = "metrics")]
-    pub(super) scrape_time: Option<Timestamp>,
+    scrape_time: Option<Timestamp>,
     /// Take scrapes to be of this instance [default: their label `instance`, else what the file's name
     /// begins with]
     #[arg(long, value_name = "NAME", requires = "metrics")]
-    pub(super) instance: Option<String>,
+    instance: Option<String>,
+}
+
+impl From<HintArgs> for ScrapeHints {
+    fn from(args: HintArgs) -> Self {
+        Self {
+            time: args.scrape_time,
+            instance: args.instance,
+        }
+    }
 }
 
 /// What is reported, and what the exit code says of it.

@@ -9,7 +9,7 @@ use crate::{
     },
     config::{self, AlertsConfig, FailOn, Judgement, LintConfig},
     finding::Finding,
-    metric::{Catalogue, History, MAX_SCRAPE_BYTES, Scrapes, Semantics, read_scrapes, read_texts},
+    metric::{Catalogue, History, Scrapes, Semantics, read_scrapes, read_texts},
     output::{Destination, Format, deliver, shown},
     pipeline,
     source::Trouble,
@@ -32,11 +32,9 @@ pub fn alerts(config: &AlertsConfig) -> Result<Verdict, Error> {
     };
     let templates = templates.map_err(|error| config::Error::new(error.to_string()))?;
     let wanted = needed(&templates);
-    let scrapes = read_scrapes(
-        &config.metrics,
-        &|name| wanted.contains(name),
-        MAX_SCRAPE_BYTES,
-    );
+    let scrapes = read_scrapes(&config.metrics, &config.options.scrape_hints, &|name| {
+        wanted.contains(name)
+    });
     let Audit {
         telemetry,
         mut findings,
@@ -163,17 +161,15 @@ fn complain(verdict: &mut Verdict, troubles: &[Trouble], strict: bool) {
 pub fn alerts_lint(config: &LintConfig) -> Result<Verdict, Error> {
     let to = &config.output.destination;
     to.check().map_err(Error::output(to))?;
-    let (files, mut troubles) = read_texts(&config.rules, MAX_SCRAPE_BYTES);
+    let (files, mut troubles) = read_texts(&config.rules);
     let texts: Vec<(String, String)> = files
         .into_iter()
         .map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes).into_owned()))
         .collect();
     let wanted = asked_for(&texts);
-    let mut scrapes = read_scrapes(
-        &config.metrics,
-        &|name| wanted.contains(name),
-        MAX_SCRAPE_BYTES,
-    );
+    let mut scrapes = read_scrapes(&config.metrics, &config.hints, &|name| {
+        wanted.contains(name)
+    });
     troubles.append(&mut scrapes.troubles);
     let problems = hold(&texts, &scrapes, config);
     match config.output.format {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     alert::{Version, Wish},
+    metric::ScrapeHints,
     pipeline::Options,
 };
 
@@ -39,6 +40,8 @@ pub struct LintConfig {
     pub rules: Vec<PathBuf>,
     /// Scrapes and answers of the Prometheus API.
     pub metrics: Vec<PathBuf>,
+    /// What those do not say themselves.
+    pub hints: ScrapeHints,
     /// The version of Kubernetes, if it was said.
     pub version: Option<Version>,
     /// Where the problems go, and how.

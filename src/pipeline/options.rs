@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use crate::{detect, finding::Severity, source::Limits};
+use crate::{detect, finding::Severity, metric::ScrapeHints, source::Limits};
 
-use super::{Exception, ScrapeHints, Window};
+use super::{Exception, Window};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone)]
