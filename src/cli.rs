@@ -17,10 +17,11 @@ use clap_complete::Shell;
 
 use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, MetricsArgs, ScanArgs};
 
-/// Find misused Kubernetes ServiceAccounts in kube-apiserver audit logs
+/// Find misused Kubernetes ServiceAccounts in kube-apiserver audit logs and metrics
 ///
-/// satrail reads audit logs and says which ServiceAccounts are misused, by whom, since when, and what
-/// to do about it. It needs the logs and nothing else: no cluster access, no network.
+/// satrail reads audit logs and scrapes of metrics, says which ServiceAccounts are misused, by whom, since
+/// when, and what to do about it, and writes the alert rules that catch it next time. It needs the files
+/// and nothing else: no cluster access, no network.
 #[derive(Debug, Parser)]
 #[command(name = "satrail", version, arg_required_else_help = true, after_help = TOP_EXAMPLES)]
 pub struct Cli {

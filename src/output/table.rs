@@ -213,7 +213,8 @@ fn findings(findings: &[Finding], paper: &mut Paper<'_>) -> io::Result<()> {
         headline(finding, &columns, paper)?;
         paper.entry((PLAIN, ""), INDENT, (PLAIN, &finding.summary))?;
         let advice = &finding.remediation.summary;
-        if !advice.is_empty() {
+        // What is good to know and no more asks for nothing.
+        if !advice.is_empty() && finding.severity > Severity::Info {
             paper.entry((DIM, "      do:"), INDENT, (PLAIN, advice))?;
         }
     }

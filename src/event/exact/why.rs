@@ -8,9 +8,7 @@ use crate::event::Value;
 /// Why `line` is not JSON, which simd-json has found; `serde_json` words it and knows the place better.
 pub(super) fn not_json(line: &str, error: &simd_json::Error) -> String {
     match serde_json::from_str::<serde::de::IgnoredAny>(line) {
-        Err(worded) if worded.classify() == Category::Eof => {
-            format!("cut short after {} bytes", line.len())
-        }
+        Err(worded) if worded.classify() == Category::Eof => cut_short(line),
         Err(worded) if !worded.to_string().starts_with("recursion limit") => {
             let text = worded.to_string();
             let what = text.split(" at line ").next().unwrap_or(&text);
@@ -18,7 +16,7 @@ pub(super) fn not_json(line: &str, error: &simd_json::Error) -> String {
         }
         // What serde_json skips without looking closely, or does not follow as deep.
         _ => match error.error() {
-            ErrorType::Eof => format!("cut short after {} bytes", line.len()),
+            ErrorType::Eof => cut_short(line),
             ErrorType::InvalidNumber => {
                 format!(
                     "not JSON: a number out of range, near byte {}",
@@ -47,5 +45,12 @@ fn kind(value: Value<'_>) -> &'static str {
         Some(b't' | b'f') => "a boolean",
         Some(b'n') => "null",
         _ => "a number",
+    }
+}
+
+fn cut_short(line: &str) -> String {
+    match line.len() {
+        1 => "cut short after 1 byte".to_owned(),
+        bytes => format!("cut short after {bytes} bytes"),
     }
 }
