@@ -4,7 +4,7 @@ use crate::finding::{Attribute, Attributes, Finding, Remediation, Severity, Step
 
 use super::{
     super::{
-        AllowEntry, Context, EvidenceSet,
+        AllowEntry, Context, EvidenceSet, Merge,
         caller::{Callers, SHOWN, subject},
         draft::draft,
         shell::quote,
