@@ -104,14 +104,13 @@ fn counts_agree_with_the_notes() {
         noted(&[("kubernetes-admin", "low", 2)])
     );
     assert_eq!(of(&findings, "not-a-token"), noted(&[]));
-    // jq: curl and kubectl as shop:web 18 + 6 + 6; kubectl as ops:intruder 26 + 9 events, two of which open
-    // requests that are completed elsewhere; curl as kube-system:super 4.
+    // TRUTH, credential IDs: shop:web curl 18 + 5, kubectl 6; ops:intruder kubectl 30; h-super-use 4.
     assert_eq!(
         of(&findings, "interactive-client"),
         noted(&[
             ("kube-system/super", "low", 4),
-            ("ops/intruder", "medium", 34),
-            ("shop/web", "medium", 30)
+            ("ops/intruder", "medium", 30),
+            ("shop/web", "medium", 29)
         ])
     );
 }

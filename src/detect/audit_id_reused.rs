@@ -14,6 +14,7 @@ use super::{
     audit_ids::{Sample, Sighting, Uses},
     caller::{self, SHOWN},
     draft::draft,
+    shell::quote,
 };
 
 about! {
@@ -300,17 +301,23 @@ fn summary(subject: &Subject, reused: &[Reused<'_>], count: u64, others: bool) -
     )
 }
 
+/// What a line with the ID has in it: JSON as Go writes it, without the closing quote, since long IDs are cut.
+fn in_the_log(id: &str) -> String {
+    let mut json = serde_json::Value::from(id).to_string();
+    json.pop();
+    for (character, escape) in [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026")] {
+        json = json.replace(character, escape);
+    }
+    format!("\"auditID\":{json}")
+}
+
 fn remediation(reused: &[Reused<'_>]) -> Remediation {
-    let steps = reused.iter().take(3).map(|reused| {
-        // As it stands in the log, so that the quotes and escapes of JSON are part of the pattern.
-        let id = serde_json::Value::String(reused.id.clone()).to_string();
-        Step {
-            text: "see all requests with the ID (put your log's files for LOG)".to_owned(),
-            command: Some(format!(
-                "grep --no-filename --fixed-strings -e {} LOG",
-                super::shell::quote(&format!("\"auditID\":{id}"))
-            )),
-        }
+    let steps = reused.iter().take(3).map(|reused| Step {
+        text: "see all requests with the ID (put your log's files for LOG)".to_owned(),
+        command: Some(format!(
+            "grep --no-filename --fixed-strings -e {} LOG",
+            quote(&in_the_log(&reused.id))
+        )),
     });
     let mut steps: Vec<Step> = steps.collect();
     steps.push(Step {
@@ -322,5 +329,19 @@ fn remediation(reused: &[Reused<'_>]) -> Remediation {
         summary: "look at all requests with the ID, and never take the audit ID alone for a key"
             .to_owned(),
         steps,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_searched_for_as_it_stands_in_the_log() {
+        assert_eq!(in_the_log("../../x y"), r#""auditID":"../../x y"#);
+        assert_eq!(
+            in_the_log("a\"<b>&\n"),
+            r#""auditID":"a\"\u003cb\u003e\u0026\n"#
+        );
     }
 }

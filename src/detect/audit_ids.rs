@@ -16,6 +16,8 @@ const MADE: usize = 128;
 const CHOSEN: usize = 64;
 /// How many requests of one ID.
 const KEPT: usize = 16;
+/// How much of an ID's text is kept, in bytes: a client may send a megabyte. IDs are told apart by hash.
+const SHOWN: usize = 256;
 /// Where the dashes of a UUID stand.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
@@ -201,7 +203,7 @@ impl Uses {
         }
     }
 
-    /// The ID as it stands in the log.
+    /// The ID, or what it begins with if it is long.
     pub(super) fn id(&self) -> String {
         match &self.id {
             Id::Uuid(digits) => {
@@ -275,7 +277,9 @@ impl Id {
             }
             Self::Uuid(digits)
         } else {
-            Self::Text(String::from_utf8_lossy(id).into_owned())
+            let mut text = String::from_utf8_lossy(id).into_owned();
+            text.truncate(text.floor_char_boundary(SHOWN));
+            Self::Text(text)
         }
     }
 }
