@@ -22,7 +22,9 @@ mod activity;
 mod allow;
 mod aspects;
 mod attack;
+mod audit_ids;
 mod caller;
+mod clients;
 mod context;
 mod counter;
 mod deed;
@@ -44,12 +46,21 @@ mod series;
 mod settings;
 mod shell;
 mod tally;
+mod token_secret;
 mod token_uses;
 
 mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
 mod secret_listing;
+
+// token life
+mod audit_id_reused;
+mod interactive_client;
+mod invalidated_legacy_token;
+mod legacy_token_secret_created;
+mod not_a_token;
+mod stale_token;
 
 mod audit_events_lost;
 mod authentication_failures_metric;
@@ -66,6 +77,13 @@ registry! {
         secret_listing::SecretListing,
         legacy_token::LegacyToken,
         runaway_controller::RunawayController,
+        // token life
+        stale_token::StaleToken,
+        invalidated_legacy_token::InvalidatedLegacyToken,
+        legacy_token_secret_created::LegacyTokenSecretCreated,
+        not_a_token::NotAToken,
+        interactive_client::InteractiveClient,
+        audit_id_reused::AuditIdReused,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

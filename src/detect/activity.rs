@@ -60,24 +60,7 @@ impl Activity {
 
     /// The gravest things it did, in words.
     pub(super) fn in_words(&self) -> String {
-        let mut parts = Vec::new();
-        for (deed, n) in self.deeds.total().iter().rev() {
-            let what = match deed {
-                Deed::WroteRbac => "wrote RBAC objects",
-                Deed::Minted => "requested tokens",
-                Deed::Entered => "went into pods",
-                Deed::ReadSecrets => "read secrets",
-                Deed::Changed => "changed objects",
-                Deed::Attempted => "tried to change objects",
-                Deed::Read => "read objects",
-                Deed::Failed => "failed",
-                Deed::Refused => "was refused",
-                Deed::Discovered => "asked for discovery",
-            };
-            parts.push(format!("{what} ({n})"));
-        }
-        parts.truncate(3);
-        parts.join(", ")
+        deed::in_words(self.deeds.total())
     }
 }
 

@@ -60,6 +60,11 @@ impl Callers {
         &self.pods
     }
 
+    /// What the callers called themselves.
+    pub(super) const fn user_agents(&self) -> &Tally {
+        &self.user_agents
+    }
+
     /// The credentials that were used, and as whom they acted: what other findings may be about too.
     pub(super) fn involved(&self) -> Involved {
         let credentials = self.credentials.ranked().into_iter();

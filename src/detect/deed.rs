@@ -1,5 +1,7 @@
 //! What a request did, as far as severity is concerned.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Text};
@@ -103,6 +105,28 @@ impl Graded for Deed {
     fn is_denial(self) -> bool {
         self == Self::Refused
     }
+}
+
+/// The gravest of what was done, in words.
+pub(super) fn in_words(deeds: &BTreeMap<Deed, u64>) -> String {
+    let mut parts = Vec::new();
+    for (deed, n) in deeds.iter().rev() {
+        let what = match deed {
+            Deed::WroteRbac => "wrote RBAC objects",
+            Deed::Minted => "requested tokens",
+            Deed::Entered => "went into pods",
+            Deed::ReadSecrets => "read secrets",
+            Deed::Changed => "changed objects",
+            Deed::Attempted => "tried to change objects",
+            Deed::Read => "read objects",
+            Deed::Failed => "failed",
+            Deed::Refused => "was refused",
+            Deed::Discovered => "asked for discovery",
+        };
+        parts.push(format!("{what} ({n})"));
+    }
+    parts.truncate(3);
+    parts.join(", ")
 }
 
 /// `verb resource.group/subresource`, or `verb /path` for other URLs: the words for one kind of request.

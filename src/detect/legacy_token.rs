@@ -96,11 +96,12 @@ struct Uses {
     callers: Keyed<Seen>,
 }
 
+/// How often something was seen, and when.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
-    count: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+pub(super) struct Seen {
+    pub(super) count: u64,
+    pub(super) first: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
 }
 
 /// What an event's annotations say about its token.
@@ -108,7 +109,7 @@ struct Seen {
 pub(super) struct Token {
     pub(super) secret: String,
     origin: SecretOrigin,
-    invalidated: bool,
+    pub(super) invalidated: bool,
 }
 
 impl Detector for LegacyToken {
@@ -143,14 +144,10 @@ impl Detector for LegacyToken {
     }
 
     fn coverage(&self, log: &LogFacts) -> Coverage {
-        let stripped = || {
-            (log.annotated == 0).then(|| {
-                "no event of the log has annotations: they were stripped on the way here".to_owned()
-            })
-        };
+        let blind = log.blind_to_accounts();
         Coverage {
             evaluated: log.service_account_requests,
-            blind: log.blind_to_accounts().or_else(stripped),
+            blind: blind.or_else(|| log.blind_to_annotations()),
         }
     }
 }
@@ -202,9 +199,7 @@ impl Uses {
         let agent = event.user_agent.read();
         let name = || format!("{address}\t{agent}");
         if let Some(seen) = self.callers.slot(keyed::hash(0, &[&address, &agent]), name) {
-            seen.count += 1;
-            seen.first = earliest(seen.first, event.time());
-            seen.last = seen.last.max(event.time());
+            seen.add(event);
         }
     }
 
@@ -233,6 +228,15 @@ impl Merge for Uses {
         }
         self.invalidated += other.invalidated;
         self.callers.merge(other.callers);
+    }
+}
+
+impl Seen {
+    /// Takes note of one request.
+    pub(super) fn add(&mut self, event: &Event<'_>) {
+        self.count += 1;
+        self.first = earliest(self.first, event.time());
+        self.last = self.last.max(event.time());
     }
 }
 

@@ -70,6 +70,14 @@ impl LogFacts {
             .then(|| "the log has no request by any ServiceAccount".to_owned())
     }
 
+    /// Why nothing can be told by annotations, if so.
+    #[must_use]
+    pub fn blind_to_annotations(&self) -> Option<String> {
+        (self.annotated == 0).then(|| {
+            "no event of the log has annotations: they were stripped on the way here".to_owned()
+        })
+    }
+
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
         for (stage, count) in other.stages {

@@ -58,7 +58,7 @@ fn mistakes_are_located_and_explained() {
         ),
         (
             "[thresholds.runaway-controler]\n".to_owned(),
-            "satrail.toml:1:13: unknown field `runaway-controler`, expected one of `runaway-controller`, `authentication-failures-metric`, `token-request-rate-metric`, `serviceaccount-traffic-metric`\n\
+            "satrail.toml:1:13: unknown field `runaway-controler`, expected one of `runaway-controller`, `authentication-failures-metric`, `token-request-rate-metric`, `serviceaccount-traffic-metric`, `stale-token`\n\
              did you mean 'runaway-controller'?",
         ),
         (
