@@ -46,6 +46,17 @@ mod shell;
 mod tally;
 mod token_uses;
 
+// token theft: what its detectors share, then the detectors
+mod credential;
+mod deletions;
+mod few;
+mod holder;
+mod sightings;
+mod smallest;
+mod token_shared;
+mod token_use;
+mod whereabouts;
+
 mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
@@ -66,6 +77,8 @@ registry! {
         secret_listing::SecretListing,
         legacy_token::LegacyToken,
         runaway_controller::RunawayController,
+        // token theft
+        token_shared::TokenShared,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

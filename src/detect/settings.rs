@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     AllowList, authentication_failures_metric, runaway_controller, serviceaccount_traffic_metric,
-    token_request_rate_metric,
+    token_request_rate_metric, token_shared,
 };
 
 /// Thresholds and allow-lists of all detectors.
@@ -19,6 +19,8 @@ pub struct Settings {
     pub token_request_rate_metric: token_request_rate_metric::Limits,
     /// When the requests of all ServiceAccounts together are too many.
     pub serviceaccount_traffic_metric: serviceaccount_traffic_metric::Limits,
+    /// When a token is used from where it does not belong.
+    pub token_shared: token_shared::Limits,
     /// Who may do what others should not; lowers severity, never hides.
     #[serde(skip)]
     pub allow: AllowList,
