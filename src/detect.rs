@@ -46,16 +46,23 @@ mod shell;
 mod tally;
 mod token_uses;
 
-// token theft: what its detectors share, then the detectors
+// token theft: what its detectors share, then each with its second half
 mod credential;
-mod deletions;
 mod few;
 mod holder;
 mod sightings;
 mod smallest;
 mod token_shared;
+mod deletions;
 mod token_use;
 mod whereabouts;
+mod token_minted;
+mod asked;
+mod minted;
+mod token_request_failing;
+mod failed_request;
+mod authentication_failing;
+mod broken_client;
 
 mod default_serviceaccount;
 mod legacy_token;
@@ -79,6 +86,9 @@ registry! {
         runaway_controller::RunawayController,
         // token theft
         token_shared::TokenShared,
+        token_minted::TokenMinted,
+        token_request_failing::TokenRequestFailing,
+        authentication_failing::AuthenticationFailing,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

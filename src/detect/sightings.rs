@@ -74,11 +74,6 @@ impl Sightings {
         self.places.is_exact()
     }
 
-    /// How many addresses are kept.
-    pub(super) const fn len(&self) -> usize {
-        self.places.len()
-    }
-
     /// The first request with the credential.
     pub(super) fn first_seen(&self) -> Option<Timestamp> {
         self.places.iter().filter_map(|p| p.seen.first_seen()).min()
