@@ -1,5 +1,7 @@
 //! Requests that nobody could be recognised in: 401s, by client.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{event::Event, finding::Finding};
@@ -204,11 +206,15 @@ impl Detector for AuthenticationFailing {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
+        let others = self.other_successes();
         let failing = self.failing.iter();
         let clients = failing.map(|(hash, failing)| broken_client::Client {
             failing,
             working: self.working.get(hash),
-            other_successes: self.other_successes(failing),
+            other_successes: others
+                .get(&keyed::hash(0, &[&failing.address]))
+                .copied()
+                .unwrap_or(0),
         });
         broken_client::findings(clients.collect(), context)
     }
@@ -237,13 +243,15 @@ impl Detector for AuthenticationFailing {
 }
 
 impl AuthenticationFailing {
-    /// Requests from the same address that went through, under user agents that have no 401s.
-    fn other_successes(&self, failing: &Failing) -> u64 {
-        let address = keyed::hash(0, &[&failing.address]);
-        let others = self.working.iter().filter(|(hash, working)| {
-            working.address == address && self.failing.get(*hash).is_none()
-        });
-        others.map(|(_, working)| working.seen.requests).sum()
+    /// Requests that went through under user agents that have no 401s, by the hash of the address.
+    fn other_successes(&self) -> BTreeMap<u64, u64> {
+        let mut others = BTreeMap::new();
+        for (hash, working) in self.working.iter() {
+            if self.failing.get(hash).is_none() {
+                *others.entry(working.address).or_default() += working.seen.requests;
+            }
+        }
+        others
     }
 }
 

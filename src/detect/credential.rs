@@ -1,5 +1,7 @@
 //! What a ServiceAccount's token says about itself: `user.extra`.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use crate::event::{Event, Text, Value};
@@ -41,8 +43,10 @@ impl<'a> Credential<'a> {
     }
 }
 
+/// What stands in `extra` if the token names a pod. Short: all keys begin alike, which makes a longer one slow to find.
+static POD: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("/pod-uid\""));
+
 /// Whether the token of `event`'s user names a pod, without taking `extra` apart.
 pub(super) fn names_pod(event: &Event<'_>) -> bool {
-    let extra = event.user.extra.json().as_bytes();
-    memmem::find(extra, b"authentication.kubernetes.io/pod-uid").is_some()
+    POD.find(event.user.extra.json().as_bytes()).is_some()
 }

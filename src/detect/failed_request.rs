@@ -176,7 +176,7 @@ fn attributes(asked: &Asked, failed: &Failed) -> Attributes {
         .map(|(why, &n)| (why.as_str().to_owned(), n.into()))
         .collect();
     let all = failed.activity.evidence.count();
-    let fields: [(&str, Attribute); 10] = [
+    let fields: [(&str, Attribute); 11] = [
         ("reasons", reasons.into()),
         ("messages", failed.messages.attribute(SHOWN)),
         ("by_kubelets", failed.by_kubelets.requests.into()),
@@ -187,6 +187,7 @@ fn attributes(asked: &Asked, failed: &Failed) -> Attributes {
         ("succeeded", asked.succeeded.requests.into()),
         ("first_success", asked.succeeded.first.into()),
         ("last_success", asked.succeeded.last.into()),
+        ("given_to_others", asked.given_to_others.requests.into()),
     ];
     let mut attributes: Attributes = fields.map(|(name, value)| (name.to_owned(), value)).into();
     failed.activity.write(&mut attributes);
@@ -210,12 +211,16 @@ fn summary(subject: &Subject, asked: &Asked, failed: &Failed, severity: Severity
         .max_by_key(|&(why, n)| (*n, *why))
         .map(|(why, _)| why.in_words());
     let (why, advice) = why.unwrap_or(("unknown", "see the messages"));
+    let successes = match failed.by_kubelets.requests {
+        0 => asked.given_to_others,
+        _ => asked.succeeded,
+    };
     let since = match () {
-        () if asked.succeeded.last > failed.activity.evidence.last_seen() => {
+        () if successes.last > failed.activity.evidence.last_seen() => {
             "; it has gone through since"
         }
-        () if asked.succeeded.requests > 0 => "; it went through before, and has not since",
-        () => "; it never went through in this log",
+        () if successes.requests > 0 => "; it went through before, and has not since",
+        () => "; none went through in this log",
     };
     let advice = match severity {
         Severity::Info => "nothing to do",

@@ -53,24 +53,38 @@ pub(super) fn token_hash(id: Text<'_>) -> Option<u64> {
     token.then(|| keyed::hash(2, &[&id.read()]))
 }
 
+/// The hash that stands for a credential ID among those of one holder.
+pub(super) fn id_hash(id: Text<'_>) -> u64 {
+    keyed::hash(0, &[&id.read()])
+}
+
 impl Holder {
     /// Takes note of one request.
     pub(super) fn add(&mut self, credential: &Credential<'_>, event: &Event<'_>) {
+        self.describe(credential, event);
+        self.count(credential.id.map(id_hash), event);
+    }
+
+    /// Takes note of who `event`'s user is and which credential it has, and counts nothing yet.
+    pub(super) fn describe(&mut self, credential: &Credential<'_>, event: &Event<'_>) {
         raise(&mut self.user, Some(event.user.name));
         raise(&mut self.pod, credential.pod);
         raise(&mut self.pod_uid, credential.pod_uid);
         raise(&mut self.node, credential.node);
         if let Some(id) = credential.id {
-            let id = id.read();
-            let new = || Id {
-                id: id.clone().into_owned(),
+            self.credentials.slot(id_hash(id), || Id {
+                id: id.read().into_owned(),
                 ..Id::default()
-            };
-            if let Some(slot) = self.credentials.slot(keyed::hash(0, &[&id]), new) {
-                slot.requests += 1;
-                slot.first = earliest(slot.first, event.time());
-                slot.last = slot.last.max(event.time());
-            }
+            });
+        }
+    }
+
+    /// Counts one request with the credential that `id` stands for, which has been described before.
+    pub(super) fn count(&mut self, id: Option<u64>, event: &Event<'_>) {
+        if let Some(slot) = id.and_then(|id| self.credentials.slot(id, Id::default)) {
+            slot.requests += 1;
+            slot.first = earliest(slot.first, event.time());
+            slot.last = slot.last.max(event.time());
         }
         self.sightings.add(event);
     }

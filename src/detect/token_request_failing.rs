@@ -52,8 +52,8 @@ about! {
     /// - `messages`: the server's own words (Kubernetes 1.24 and later)
     /// - `by_kubelets`, `by_others`: failed requests; `nodes_asking`: by node; `requesters`: by those who are no kubelets
     /// - `pods_asking`: by the pod that the token was to be bound to, where the policy logs bodies
-    /// - `succeeded`: requests for the same account that went through; `first_success`, `last_success`: by the
-    ///   first and the last of them
+    /// - `succeeded`: kubelets' requests for the same account that went through; `first_success`, `last_success`: the
+    ///   first and the last of them; `given_to_others`: others' that went through
     /// - `requests`, `codes`, `namespaces`, `addresses`, `user_agents`, `pods`, `nodes`, `credential_ids`, `impersonated`,
     ///   `distinct_addresses`, `distinct_user_agents`: as for `default-serviceaccount`
     ///
@@ -102,7 +102,10 @@ pub(super) struct TokenRequestFailing {
 pub(super) struct Asked {
     pub(super) namespace: String,
     pub(super) name: String,
+    /// The kubelets' that went through.
     pub(super) succeeded: Spell,
+    /// Others' that went through.
+    pub(super) given_to_others: Spell,
     /// What failed, if anything did.
     pub(super) failed: Option<Box<Failed>>,
 }
@@ -147,7 +150,8 @@ impl Detector for TokenRequestFailing {
             .slot(keyed::hash(0, &[&namespace, "/", &name]), new);
         let Some(asked) = slot else { return };
         match Why::of(event) {
-            None => asked.succeeded.add(event),
+            None if event.user.name.starts_with("system:node:") => asked.succeeded.add(event),
+            None => asked.given_to_others.add(event),
             Some(why) => asked.failed.get_or_insert_default().add(why, event),
         }
     }
@@ -225,6 +229,7 @@ impl Merge for Asked {
         self.namespace = std::mem::take(&mut self.namespace).max(other.namespace);
         self.name = std::mem::take(&mut self.name).max(other.name);
         self.succeeded.merge(other.succeeded);
+        self.given_to_others.merge(other.given_to_others);
         if let Some(theirs) = other.failed {
             self.failed.get_or_insert_default().merge(*theirs);
         }
