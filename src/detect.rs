@@ -49,6 +49,24 @@ mod tally;
 mod token_secret;
 mod token_uses;
 
+// token theft: what its detectors share, then each with its second half
+mod credential;
+mod few;
+mod holder;
+mod sightings;
+mod smallest;
+mod token_shared;
+mod deletions;
+mod token_use;
+mod whereabouts;
+mod token_minted;
+mod asked;
+mod minted;
+mod token_request_failing;
+mod failed_request;
+mod authentication_failing;
+mod broken_client;
+
 mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
@@ -84,6 +102,11 @@ registry! {
         not_a_token::NotAToken,
         interactive_client::InteractiveClient,
         audit_id_reused::AuditIdReused,
+        // token theft
+        token_shared::TokenShared,
+        token_minted::TokenMinted,
+        token_request_failing::TokenRequestFailing,
+        authentication_failing::AuthenticationFailing,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

@@ -9,12 +9,10 @@
     reason = "tests may, their helpers too"
 )]
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fs,
-    io::Read,
-    path::{Path, PathBuf},
-};
+#[path = "support/recording.rs"]
+mod support;
+
+use std::collections::BTreeMap;
 
 use satrail::{
     detect::{Aspects, Context, Detectors, LogFacts, Settings},
@@ -24,56 +22,11 @@ use satrail::{
 };
 use serde_json::Value;
 
+use support::{recording, requests};
+
 const END_OF_QUIET: &str = "2026-11-22T04:25:18.067";
 
 type Counts = BTreeMap<String, u64>;
-
-fn recording() -> Option<Vec<String>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/real/audit");
-    let Ok(files) = fs::read_dir(&folder) else {
-        println!("skipped: no recording at {}", folder.display());
-        return None;
-    };
-    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    let mut lines = Vec::new();
-    for path in paths {
-        let bytes = fs::read(&path).unwrap();
-        let mut text = String::new();
-        if path.extension().is_some_and(|e| e == "gz") {
-            flate2::read::MultiGzDecoder::new(&bytes[..])
-                .read_to_string(&mut text)
-                .unwrap();
-        } else {
-            text = String::from_utf8(bytes).unwrap();
-        }
-        lines.extend(text.lines().map(str::to_owned));
-    }
-    Some(lines)
-}
-
-/// One event for each request: all but those that opened a request which is completed elsewhere.
-fn requests(lines: &[String]) -> Vec<(&str, Value)> {
-    let parsed = lines
-        .iter()
-        .map(|line| (line.as_str(), serde_json::from_str(line).unwrap()));
-    let events: Vec<(&str, Value)> = parsed.collect();
-    let key = |event: &Value| {
-        ["auditID", "requestReceivedTimestamp", "verb", "requestURI"].map(|k| event[k].to_string())
-    };
-    let complete = events
-        .iter()
-        .filter(|(_, e)| e["stage"] == "ResponseComplete");
-    let complete: HashSet<_> = complete.map(|(_, e)| key(e)).collect();
-    let opens = |event: &Value| {
-        event["stage"] == "ResponseStarted" && event["user"]["username"].is_string()
-    };
-    let counts = |event: &Value| !opens(event) || !complete.contains(&key(event));
-    events
-        .into_iter()
-        .filter(|(_, event)| counts(event))
-        .collect()
-}
 
 fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
     let mut parser = Parser::default();

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::event::{Event, ObjectRef, Text};
 
-use super::deed;
+use super::{credential, deed};
 
 /// What is notable about a request: a set of bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +82,8 @@ aspects! {
     TRUNCATED = 23;
     /// For no resource: discovery, health, metrics.
     NO_RESOURCE = 24;
+    /// By a ServiceAccount, with a token that names no pod: legacy, unbound, or bound to something else.
+    LOOSE_TOKEN = 25;
 }
 
 impl Aspects {
@@ -117,7 +119,12 @@ impl Aspects {
             } else {
                 Self::default()
             };
-            return aspects | Self::ACCOUNT | default;
+            let loose = if credential::names_pod(event) {
+                Self::default()
+            } else {
+                Self::LOOSE_TOKEN
+            };
+            return aspects | Self::ACCOUNT | default | loose;
         }
         if name == "system:anonymous" {
             return aspects | Self::ANONYMOUS;

@@ -8,7 +8,7 @@ use crate::{
     source::Origin,
 };
 
-use super::{Context, tally::earliest};
+use super::{Context, Merge, tally::earliest};
 
 /// How many of the first and how many of the last events are kept.
 const KEPT: usize = 3;
@@ -46,12 +46,7 @@ impl EvidenceSet {
         if !early && !late {
             return;
         }
-        let entry = Entry {
-            time,
-            identity: event.identity(),
-            origin: event.origin,
-            audit_id: event.audit_id.read().into_owned(),
-        };
+        let entry = Entry::of(event);
         if early {
             insert(&mut self.first, entry.clone());
             self.first.truncate(KEPT);
@@ -115,6 +110,102 @@ impl EvidenceSet {
         shown.sort_unstable();
         shown
     }
+}
+
+/// A count with its first event alone, for what is kept by the thousands. In a log that is in order it allocates once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Glimpse {
+    count: u64,
+    last_seen: Option<Timestamp>,
+    first: Option<Entry>,
+}
+
+impl Glimpse {
+    /// Counts `event` and keeps it if it is the first.
+    pub(super) fn add(&mut self, event: &Event<'_>) {
+        self.count += 1;
+        let time = event.time();
+        self.last_seen = self.last_seen.max(time);
+        // An event without a time is as good as one with, if there is no other.
+        let known = self.first.as_ref().map(|entry| by_time(entry.time));
+        if known.is_some_and(|known| by_time(time) > known) {
+            return;
+        }
+        let entry = Entry::of(event);
+        self.first = Some(
+            self.first
+                .take()
+                .map_or(entry.clone(), |known| known.first_of(entry)),
+        );
+    }
+
+    /// How many events there were.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The time of the first event.
+    pub(super) fn first_seen(&self) -> Option<Timestamp> {
+        self.first.as_ref().and_then(|entry| entry.time)
+    }
+
+    /// The time of the last event.
+    pub(super) const fn last_seen(&self) -> Option<Timestamp> {
+        self.last_seen
+    }
+}
+
+impl Merge for Glimpse {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.first = match (self.first.take(), other.first) {
+            (Some(ours), Some(theirs)) => Some(ours.first_of(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
+}
+
+/// All that the glimpses have counted, with their first events.
+impl<'a> FromIterator<&'a Glimpse> for EvidenceSet {
+    fn from_iter<I: IntoIterator<Item = &'a Glimpse>>(glimpses: I) -> Self {
+        let mut all = Self::default();
+        for glimpse in glimpses {
+            let entries: Vec<Entry> = glimpse.first.iter().cloned().collect();
+            all.merge(Self {
+                count: glimpse.count,
+                first_seen: glimpse.first_seen(),
+                last_seen: glimpse.last_seen,
+                first: entries.clone(),
+                last: entries,
+            });
+        }
+        all
+    }
+}
+
+impl Entry {
+    fn of(event: &Event<'_>) -> Self {
+        Self {
+            time: event.time(),
+            identity: event.identity(),
+            origin: event.origin,
+            audit_id: event.audit_id.read().into_owned(),
+        }
+    }
+
+    fn first_of(self, other: Self) -> Self {
+        if (by_time(other.time), &other) < (by_time(self.time), &self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Orders what has no time after what has one.
+fn by_time(time: Option<Timestamp>) -> (bool, Option<Timestamp>) {
+    (time.is_none(), time)
 }
 
 fn insert(sorted: &mut Vec<Entry>, entry: Entry) {

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    AllowList, authentication_failures_metric, runaway_controller, serviceaccount_traffic_metric,
-    stale_token, token_request_rate_metric,
+    AllowList, authentication_failing, authentication_failures_metric, runaway_controller,
+    serviceaccount_traffic_metric, stale_token, token_minted, token_request_failing,
+    token_request_rate_metric, token_shared,
 };
 
 /// Thresholds and allow-lists of all detectors.
@@ -21,6 +22,14 @@ pub struct Settings {
     pub serviceaccount_traffic_metric: serviceaccount_traffic_metric::Limits,
     /// How long stale tokens live.
     pub stale_token: stale_token::Limits,
+    /// When a token is used from where it does not belong.
+    pub token_shared: token_shared::Limits,
+    /// When a token that was made lives too long.
+    pub token_minted: token_minted::Limits,
+    /// When TokenRequests fail for too long.
+    pub token_request_failing: token_request_failing::Limits,
+    /// When 401s are too many.
+    pub authentication_failing: authentication_failing::Limits,
     /// Who may do what others should not; lowers severity, never hides.
     #[serde(skip)]
     pub allow: AllowList,

@@ -26,6 +26,8 @@ pub enum SubjectKind {
     AuditLog,
     /// A kube-apiserver, by the instance of its scrapes: its metrics name no account.
     ApiServer,
+    /// A client that the server did not recognise anybody in, by its address.
+    Client,
 }
 
 impl SubjectKind {
@@ -37,6 +39,7 @@ impl SubjectKind {
             Self::User => "User",
             Self::AuditLog => "AuditLog",
             Self::ApiServer => "ApiServer",
+            Self::Client => "Client",
         }
     }
 }
@@ -79,6 +82,16 @@ impl Subject {
             kind: SubjectKind::ApiServer,
             namespace: None,
             name: instance.into(),
+        }
+    }
+
+    /// The client at `address`, as which the server recognised nobody.
+    #[must_use]
+    pub fn client(address: impl Into<String>) -> Self {
+        Self {
+            kind: SubjectKind::Client,
+            namespace: None,
+            name: address.into(),
         }
     }
 }

@@ -182,6 +182,7 @@ pub(super) fn subject(subject: &Subject) -> String {
         SubjectKind::User => format!("user {}", shown(&name)),
         SubjectKind::AuditLog => format!("log {}", shown(&name)),
         SubjectKind::ApiServer => format!("apiserver {}", shown(&name)),
+        SubjectKind::Client => format!("client {}", shown(&name)),
     }
 }
 
