@@ -19,6 +19,7 @@
 mod about;
 mod accounts;
 mod activity;
+mod advice;
 mod allow;
 mod aspects;
 mod attack;
@@ -26,18 +27,22 @@ mod caller;
 mod context;
 mod counter;
 mod deed;
+mod distinct;
 mod draft;
 mod episode;
 mod evidence;
 mod grant;
+mod grants;
 mod judge;
 mod keyed;
 mod listing;
 mod load;
 mod log_facts;
 mod merge;
+mod one_secret;
 mod pattern;
 mod reconcile;
+mod refusal;
 mod samples;
 mod scraped;
 mod series;
@@ -50,6 +55,17 @@ mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
 mod secret_listing;
+
+// secrets and data
+mod secret_cross_namespace;
+mod secret_denied;
+mod secret_enumeration;
+
+// reconnaissance and impersonation
+mod anonymous_access;
+mod denied_probing;
+mod impersonation;
+mod permission_enumeration;
 
 mod audit_events_lost;
 mod authentication_failures_metric;
@@ -66,6 +82,15 @@ registry! {
         secret_listing::SecretListing,
         legacy_token::LegacyToken,
         runaway_controller::RunawayController,
+        // secrets and data
+        secret_enumeration::SecretEnumeration,
+        secret_cross_namespace::SecretCrossNamespace,
+        secret_denied::SecretDenied,
+        // reconnaissance and impersonation
+        permission_enumeration::PermissionEnumeration,
+        denied_probing::DeniedProbing,
+        anonymous_access::AnonymousAccess,
+        impersonation::Impersonation,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,
