@@ -33,6 +33,7 @@ mod episode;
 mod evidence;
 mod grant;
 mod grants;
+mod impersonated;
 mod judge;
 mod keyed;
 mod listing;

@@ -10,11 +10,11 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
-    activity::{Activity, namespace},
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
+    activity::Activity,
     advice::step,
     caller::SHOWN,
-    deed::{Deed, describe},
+    deed::{Deed, permission},
     distinct::Distinct,
     draft::draft,
     grants::Grants,
@@ -124,15 +124,11 @@ impl Detector for AnonymousAccess {
         self.activity.add(deed, event);
         self.grants.add(event);
         if deed == Deed::Refused {
-            let object = event.object.map(|object| object.namespace.read());
-            let within = object.as_deref().map_or("", namespace);
-            self.refused
-                .add(&[&describe(event), " in ", within], deed, event);
+            self.refused.add(&[&permission(event)], deed, event);
         }
     }
 
     fn merge(&mut self, other: Self) {
-        use super::Merge;
         self.open += other.open;
         self.activity.merge(other.activity);
         self.refused.merge(other.refused);
@@ -156,9 +152,9 @@ impl Detector for AnonymousAccess {
 fn is_cluster_info(event: &Event<'_>) -> bool {
     event.is_core("configmaps")
         && event.verb == "get"
-        && event
-            .object
-            .is_some_and(|object| object.namespace == "kube-public" && object.name == "cluster-info")
+        && event.object.is_some_and(|object| {
+            object.namespace == "kube-public" && object.name == "cluster-info"
+        })
 }
 
 impl AnonymousAccess {
@@ -234,7 +230,8 @@ impl AnonymousAccess {
                 .to_owned(),
         ));
         Remediation {
-            summary: "take anonymous users out of the bindings, then switch anonymous requests off".to_owned(),
+            summary: "take anonymous users out of the bindings, then switch anonymous requests off"
+                .to_owned(),
             steps,
         }
     }

@@ -11,10 +11,10 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
-    activity::{Activity, namespace},
+    activity::Activity,
     advice::{end_tokens, pods_of, rights_of, step},
     caller::{SHOWN, subject},
-    deed::{self, describe, has_parameter},
+    deed::{self, has_parameter, permission},
     distinct::{Burst, Distinct, Habit, Seen},
     draft::draft,
     judge::Graded,
@@ -151,18 +151,10 @@ impl Detector for DeniedProbing {
             return;
         }
         let probe = Probe::of(event);
-        let what = describe(event);
-        let within = event.object.map(|object| object.namespace.read());
-        let within = within.unwrap_or_default();
-        let within = if event.object.is_some() {
-            [" in ", namespace(&within)]
-        } else {
-            ["", ""]
-        };
         self.users.note(&user.read(), |refused| {
             refused.activity.add(probe, event);
-            let parts = [&what, within[0], within[1]];
-            refused.permissions.add(&parts, probe, event);
+            let permission = permission(event);
+            refused.permissions.add(&[&permission], probe, event);
         });
     }
 
@@ -222,7 +214,10 @@ struct Sum {
 impl Sum {
     fn of(subject: &Subject, refused: &Refused, context: &Context<'_>) -> Option<Self> {
         let limits = &context.settings.denied_probing;
-        let (limit, seconds) = (u64::from(limits.permissions.get()), limits.burst_seconds.get());
+        let (limit, seconds) = (
+            u64::from(limits.permissions.get()),
+            limits.burst_seconds.get(),
+        );
         let permissions = &refused.permissions;
         let busiest = permissions.burst(seconds, |_, _| true)?;
         if busiest.things < limit {
@@ -236,7 +231,9 @@ impl Sum {
         let probes = at_once(|probe| probe > Probe::Informer);
         let severity = match () {
             () if probes < limit => Severity::Low,
-            () if probes >= 2 * limit || at_once(|probe| probe == Probe::Grave) >= 2 => Severity::High,
+            () if probes >= 2 * limit || at_once(|probe| probe == Probe::Grave) >= 2 => {
+                Severity::High
+            }
             () => Severity::Medium,
         };
         let habit = permissions.habit(context.log, limits.novelty_seconds.get(), |_, _| true);
@@ -263,12 +260,18 @@ fn finding(user: &str, refused: &Refused, context: &Context<'_>) -> Option<Findi
     let sum = Sum::of(&subject, refused, context)?;
     let permissions = &refused.permissions;
     let is_grave = |_: &str, seen: &Seen<Probe>| seen.worst() == Some(Probe::Grave);
-    let by_informers = refused.activity.deeds.count(|probe| probe == Probe::Informer);
+    let by_informers = refused
+        .activity
+        .deeds
+        .count(|probe| probe == Probe::Informer);
     let mut attributes = Attributes::new();
     refused.activity.write(&mut attributes);
     let mut put = |name: &str, value| attributes.insert(name.to_owned(), value);
     put("permissions", permissions.attribute(SHOWN, |_, _| true));
-    put("distinct_permissions", permissions.count(|_, _| true).into());
+    put(
+        "distinct_permissions",
+        permissions.count(|_, _| true).into(),
+    );
     put("grave_permissions", permissions.count(is_grave).into());
     put("busiest", sum.busiest.attribute());
     put("by_informers", by_informers.into());

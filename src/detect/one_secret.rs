@@ -137,7 +137,9 @@ pub(super) fn kind(secret: &str) -> &'static str {
 
 /// The namespace of `namespace/name`.
 pub(super) fn namespace_of(secret: &str) -> &str {
-    secret.split_once('/').map_or("", |(namespace, _)| namespace)
+    secret
+        .split_once('/')
+        .map_or("", |(namespace, _)| namespace)
 }
 
 fn name_of(secret: &str) -> &str {

@@ -199,7 +199,9 @@ fn asked(event: &Event<'_>) -> Option<(Review, String)> {
         return None;
     }
     let body = event.request_body.and_then(Value::object);
-    let spec = body.and_then(|body| body.get("spec")).and_then(Value::object);
+    let spec = body
+        .and_then(|body| body.get("spec"))
+        .and_then(Value::object);
     match object.resource.read().as_ref() {
         "selfsubjectreviews" => Some((Review::WhoAmI, "who am I".to_owned())),
         "selfsubjectrulesreviews" => {
@@ -238,7 +240,14 @@ fn access(spec: Object<'_>) -> Option<(Review, String)> {
         }
     }
     let whole = (resource.as_str(), subresource.as_str());
-    let entries = ["exec", "attach", "portforward", "proxy", "ephemeralcontainers", "token"];
+    let entries = [
+        "exec",
+        "attach",
+        "portforward",
+        "proxy",
+        "ephemeralcontainers",
+        "token",
+    ];
     let grave = ["*", "escalate", "bind", "impersonate"].contains(&verb.as_str())
         || matches!(whole, ("*", _) | ("secrets", ""))
         || group == "rbac.authorization.k8s.io"
@@ -248,7 +257,9 @@ fn access(spec: Object<'_>) -> Option<(Review, String)> {
 
 fn text(object: Object<'_>, name: &str) -> String {
     let value = object.get(name).and_then(Value::text);
-    value.map(|text| text.read().into_owned()).unwrap_or_default()
+    value
+        .map(|text| text.read().into_owned())
+        .unwrap_or_default()
 }
 
 fn is_access(_: &str, seen: &Seen<Review>) -> bool {
@@ -294,7 +305,8 @@ fn finding(account: ServiceAccount<'_>, reviews: &Reviews, context: &Context<'_>
         attributes,
         involves: activity.callers.involved(),
         remediation: Remediation {
-            summary: "find out who is asking; if nobody knows, treat the token as stolen".to_owned(),
+            summary: "find out who is asking; if nobody knows, treat the token as stolen"
+                .to_owned(),
             steps: vec![
                 pods_of(account),
                 rights_of(&account.user_name(), account.namespace),
@@ -330,7 +342,9 @@ fn summary(subject: &Subject, reviews: &Reviews, is_matrix: bool, severity: Seve
     if questions > 0 {
         let different = reviews.questions.count(is_access);
         let at_once = if is_matrix { ", many at once" } else { "" };
-        parts.push(format!("whether it may do {different} things ({questions}{at_once})"));
+        parts.push(format!(
+            "whether it may do {different} things ({questions}{at_once})"
+        ));
     }
     let who = deeds.count(|review| review == Review::WhoAmI);
     if who > 0 {

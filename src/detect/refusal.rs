@@ -132,7 +132,12 @@ mod tests {
             ),
             (
                 r#"serviceaccounts "super" is forbidden: User "alice" cannot impersonate resource "serviceaccounts" in API group "" in the namespace "kube-system": RBAC: [x]"#,
-                some(Some("super"), "impersonate", "serviceaccounts", Some("kube-system")),
+                some(
+                    Some("super"),
+                    "impersonate",
+                    "serviceaccounts",
+                    Some("kube-system"),
+                ),
             ),
             (
                 r#"userextras.authentication.k8s.io "view" is forbidden: User "alice" cannot impersonate resource "userextras/scopes" in API group "authentication.k8s.io" at the cluster scope"#,

@@ -177,12 +177,15 @@ fn finding(
     let habit = asked.secrets.habit(context.log, novelty, is_read);
     let subject = Subject::service_account(account.namespace, account.name);
     let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
-    let judgement = asked.activity.deeds.judge(allow, |reach| match (reach, habit) {
-        (Reach::Missing, _) => Severity::Info,
-        (Reach::Other, Habit::Routine) => Severity::Low,
-        (Reach::Other, _) | (Reach::KubeSystem, Habit::Routine) => Severity::Medium,
-        (Reach::KubeSystem, _) => Severity::High,
-    });
+    let judgement = asked
+        .activity
+        .deeds
+        .judge(allow, |reach| match (reach, habit) {
+            (Reach::Missing, _) => Severity::Info,
+            (Reach::Other, Habit::Routine) => Severity::Low,
+            (Reach::Other, _) | (Reach::KubeSystem, Habit::Routine) => Severity::Medium,
+            (Reach::KubeSystem, _) => Severity::High,
+        });
     let secrets = &asked.secrets;
     let mut attributes = Attributes::new();
     let mut put = |name: &str, value| attributes.insert(name.to_owned(), value);
@@ -248,8 +251,9 @@ fn remediation(account: ServiceAccount<'_>, asked: &Asked<Reach>) -> Remediation
     }
     steps.push(end_tokens(account));
     Remediation {
-        summary: "narrow the role to the secrets that it needs; rotate them if the caller is not known"
-            .to_owned(),
+        summary:
+            "narrow the role to the secrets that it needs; rotate them if the caller is not known"
+                .to_owned(),
         steps,
     }
 }

@@ -177,9 +177,18 @@ impl Detector for SecretDenied {
     }
 }
 
-fn severity(asked: &Asked<Refused>, habit: Habit, busiest: Option<Burst>, limits: &Limits) -> Severity {
+fn severity(
+    asked: &Asked<Refused>,
+    habit: Habit,
+    busiest: Option<Burst>,
+    limits: &Limits,
+) -> Severity {
     let secrets = asked.secrets.count(|_, _| true);
-    let abroad = asked.activity.deeds.count(|refused| refused.place > Place::Own) > 0;
+    let abroad = asked
+        .activity
+        .deeds
+        .count(|refused| refused.place > Place::Own)
+        > 0;
     let at_once = busiest.map_or(0, |burst| burst.things);
     let severity = match () {
         () if at_once >= limits.burst_names.get().into() => Severity::High,

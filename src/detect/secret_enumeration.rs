@@ -256,11 +256,14 @@ impl<'a> Sum<'a> {
 
     fn judge(&self, subject: &Subject, context: &Context<'_>) -> Judgement {
         let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, subject, agent);
-        self.asked.activity.deeds.judge(allow, |outcome| match outcome {
-            Outcome::Written => Severity::Info,
-            Outcome::Missing => self.guessing,
-            Outcome::Found => self.breadth,
-        })
+        self.asked
+            .activity
+            .deeds
+            .judge(allow, |outcome| match outcome {
+                Outcome::Written => Severity::Info,
+                Outcome::Missing => self.guessing,
+                Outcome::Found => self.breadth,
+            })
     }
 }
 
@@ -288,9 +291,8 @@ fn finding(
 
 fn attributes(sum: &Sum<'_>, judgement: &Judgement) -> Attributes {
     let secrets = &sum.asked.secrets;
-    let is_release = |name: &str, seen: &Seen<Outcome>| {
-        is_helm_release(name) && seen.of(Outcome::Found) > 0
-    };
+    let is_release =
+        |name: &str, seen: &Seen<Outcome>| is_helm_release(name) && seen.of(Outcome::Found) > 0;
     let read = secrets.kept(|_, seen| seen.of(Outcome::Found) > 0);
     let mut attributes = Attributes::new();
     let mut put = |name: &str, value| attributes.insert(name.to_owned(), value);
@@ -358,7 +360,8 @@ fn remediation(account: ServiceAccount<'_>, sum: &Sum<'_>) -> Remediation {
     }
     steps.push(end_tokens(account));
     Remediation {
-        summary: "find out who is calling; limit the role to the names that the workload needs".to_owned(),
+        summary: "find out who is calling; limit the role to the names that the workload needs"
+            .to_owned(),
         steps,
     }
 }
