@@ -84,8 +84,8 @@ about! {
     /// # Example
     ///
     /// ```text
-    /// high  denied-probing  ops/intruder  8 requests
-    ///   busiest: 8 within 60 s    permissions: list secrets in *, list nodes in *, ...
+    /// high  denied-probing  ops/intruder  7 requests
+    ///   busiest: 7 within 60 s    permissions: list secrets in *, list nodes in *, ...
     /// ```
     "denied-probing",
     "Many different permissions were refused within a short time",
