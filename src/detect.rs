@@ -19,6 +19,7 @@
 mod about;
 mod accounts;
 mod activity;
+mod advice;
 mod allow;
 mod aspects;
 mod attack;
@@ -28,18 +29,23 @@ mod clients;
 mod context;
 mod counter;
 mod deed;
+mod distinct;
 mod draft;
 mod episode;
 mod evidence;
 mod grant;
+mod grants;
+mod impersonated;
 mod judge;
 mod keyed;
 mod listing;
 mod load;
 mod log_facts;
 mod merge;
+mod one_secret;
 mod pattern;
 mod reconcile;
+mod refusal;
 mod samples;
 mod scraped;
 mod series;
@@ -79,6 +85,16 @@ mod invalidated_legacy_token;
 mod legacy_token_secret_created;
 mod not_a_token;
 mod stale_token;
+// secrets and data
+mod secret_cross_namespace;
+mod secret_denied;
+mod secret_enumeration;
+
+// reconnaissance and impersonation
+mod anonymous_access;
+mod denied_probing;
+mod impersonation;
+mod permission_enumeration;
 
 mod audit_events_lost;
 mod authentication_failures_metric;
@@ -107,6 +123,15 @@ registry! {
         token_minted::TokenMinted,
         token_request_failing::TokenRequestFailing,
         authentication_failing::AuthenticationFailing,
+        // secrets and data
+        secret_enumeration::SecretEnumeration,
+        secret_cross_namespace::SecretCrossNamespace,
+        secret_denied::SecretDenied,
+        // reconnaissance and impersonation
+        permission_enumeration::PermissionEnumeration,
+        denied_probing::DeniedProbing,
+        anonymous_access::AnonymousAccess,
+        impersonation::Impersonation,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

@@ -6,7 +6,7 @@
 //! [thresholds.runaway-controller]      # one table per detector, see `satrail explain ID`
 //!
 //! [[allow]]                            # does by design what others should not: lowers severity
-//! detector = "secret-listing"
+//! detector = "secret-listing"          # or a list of them
 //! account = "monitoring/prometheus"    # namespace/name, * for any run of characters
 //! user-agents = ["Prometheus/*"]       # optional
 //! reason = "service discovery with TLS client secrets"
@@ -92,7 +92,9 @@ impl ConfigFile {
         for entry in written.allow {
             let at = entry.span();
             let entry = entry.into_inner();
-            source.check(&at, &entry.detector, &entry.account, &entry.reason, false)?;
+            for detector in &entry.detectors {
+                source.check(&at, detector, &entry.account, &entry.reason, false)?;
+            }
             allowed.push(entry);
         }
         settings.allow = settings.allow.with(allowed);

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::finding::Subject;
 
@@ -34,8 +34,9 @@ pub struct AllowList {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AllowEntry {
-    /// The detector's id.
-    pub detector: String,
+    /// The ids of the detectors that it is for: one as a string, or a list.
+    #[serde(rename = "detector", deserialize_with = "one_or_more")]
+    pub detectors: Vec<String>,
     /// `namespace/name` of a ServiceAccount or the name of any other user, with `*` for any run of characters.
     pub account: String,
     /// User agents that are expected, with `*`; empty: any.
@@ -63,16 +64,13 @@ impl AllowList {
     /// account (compared as they are written, patterns and all).
     #[must_use]
     pub fn with(self, entries: Vec<AllowEntry>) -> Self {
-        let replaced = |old: &AllowEntry| {
-            let same =
-                |new: &&AllowEntry| new.detector == old.detector && new.account == old.account;
-            entries.iter().find(same).is_some()
-        };
-        let kept: Vec<AllowEntry> = self
-            .entries
-            .into_iter()
-            .filter(|old| !replaced(old))
-            .collect();
+        let mut kept = self.entries;
+        for old in &mut kept {
+            let new = entries.iter().filter(|new| new.account == old.account);
+            let replaced: Vec<&String> = new.flat_map(|new| &new.detectors).collect();
+            old.detectors.retain(|id| !replaced.contains(&id));
+        }
+        kept.retain(|old| !old.detectors.is_empty());
         Self {
             entries: entries.into_iter().chain(kept).collect(),
         }
@@ -89,7 +87,7 @@ impl AllowList {
         let mut about = self
             .entries
             .iter()
-            .filter(|e| e.detector == detector && e.is_about(subject))
+            .filter(|e| e.is_for(detector) && e.is_about(subject))
             .take_while(|e| !e.revoke);
         about.find(|e| {
             e.user_agents.is_empty()
@@ -101,6 +99,10 @@ impl AllowList {
 }
 
 impl AllowEntry {
+    fn is_for(&self, detector: &str) -> bool {
+        self.detectors.iter().any(|id| id == detector)
+    }
+
     /// Whether `subject` is meant. A user may be called `shop/web` by whoever issues certificates, and is
     /// then still not the ServiceAccount `shop/web`.
     fn is_about(&self, subject: &Subject) -> bool {
@@ -114,6 +116,24 @@ impl AllowEntry {
     }
 }
 
+/// `"a"` or `["a", "b"]`.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a detector's id, or a list of them")]
+    enum Written {
+        One(String),
+        More(Vec<String>),
+    }
+    let ids = match Written::deserialize(deserializer)? {
+        Written::One(id) => vec![id],
+        Written::More(ids) => ids,
+    };
+    if ids.is_empty() {
+        return Err(Error::custom("the list of detectors must not be empty"));
+    }
+    Ok(ids)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,10 +144,8 @@ mod tests {
         let list: AllowList = toml::from_str(BUILT_IN).unwrap();
         assert!(!list.entries.is_empty());
         for entry in &list.entries {
-            assert!(
-                CATALOGUE.iter().any(|about| about.id == entry.detector),
-                "{entry:?}"
-            );
+            let known = |id: &String| CATALOGUE.iter().any(|about| about.id == id);
+            assert!(entry.detectors.iter().all(known), "{entry:?}");
             assert!(
                 !entry.user_agents.is_empty(),
                 "says which user agents: {entry:?}"
@@ -136,6 +154,28 @@ mod tests {
                 !entry.reason.is_empty() && !entry.source.is_empty(),
                 "{entry:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_entry_is_replaced_only_for_the_detectors_that_are_named() {
+        let entry = |detector: &str, agent: &str| -> AllowEntry {
+            let text = format!(
+                "detector = {detector}\naccount = 'shop/web'\nuser-agents = ['{agent}']\nreason = 'x'"
+            );
+            toml::from_str(&text).unwrap()
+        };
+        let list = AllowList {
+            entries: vec![entry("['a', 'b']", "old")],
+        };
+        let list = list.with(vec![entry("'b'", "new")]);
+        let account = &Subject::service_account("shop", "web");
+        let expects = |detector, agent| list.expects(detector, account, agent).is_some();
+        assert!(expects("a", "old") && !expects("a", "new"));
+        assert!(expects("b", "new") && !expects("b", "old"));
+        for wrong in ["[]", "7"] {
+            let text = format!("detector = {wrong}\naccount = 'a/b'\nreason = 'x'");
+            toml::from_str::<AllowEntry>(&text).unwrap_err();
         }
     }
 

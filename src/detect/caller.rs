@@ -55,6 +55,11 @@ impl Callers {
         }
     }
 
+    /// The peers' addresses.
+    pub(super) const fn addresses(&self) -> &Tally {
+        &self.addresses
+    }
+
     /// The pods that the account's tokens are bound to.
     pub(super) const fn pods(&self) -> &Tally {
         &self.pods

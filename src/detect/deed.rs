@@ -146,6 +146,16 @@ pub(super) fn describe(event: &Event<'_>) -> String {
     text
 }
 
+/// What it takes a right for: what [`describe`] says, and in which namespace (`*`: in all of them).
+pub(super) fn permission(event: &Event<'_>) -> String {
+    let what = describe(event);
+    match event.object {
+        Some(object) if object.namespace.is_empty() => what + " in *",
+        Some(object) => format!("{what} in {}", object.namespace),
+        None => what,
+    }
+}
+
 /// A hash that tells apart what [`describe`] and the HTTP status tell apart, without building the words.
 pub(super) fn describe_hash(event: &Event<'_>) -> u64 {
     let number = event.code.map_or(0, |code| u64::from(code) + 1);

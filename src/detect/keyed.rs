@@ -65,6 +65,24 @@ impl<V, const KEPT: usize> Keyed<V, KEPT> {
         self.kept.get(&hash).map(|(_, value)| value)
     }
 
+    /// How many names there were: exact below 64, from there on estimated from how dense their hashes lie.
+    #[must_use]
+    pub fn distinct(&self) -> u64 {
+        match self.kept.last_key_value() {
+            Some((&largest, _)) if self.kept.len() >= KEPT => {
+                let share = (largest as f64 + 1.0) / (u64::MAX as f64 + 1.0);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "positive and far below 2^64"
+                )]
+                let estimate = ((KEPT - 1) as f64 / share).round() as u64;
+                estimate
+            }
+            _ => self.kept.len() as u64,
+        }
+    }
+
     /// The names kept, by name, with their values.
     #[must_use]
     pub fn sorted(&self) -> Vec<(&str, &V)> {
@@ -90,6 +108,14 @@ mod tests {
             }
         }
         keyed
+    }
+
+    #[test]
+    fn counts_few_names_and_estimates_many_within_a_third() {
+        let names: Vec<u16> = (0..20_000).collect();
+        assert_eq!(keyed(&names[..63]).distinct(), 63);
+        let distinct = keyed(&names).distinct();
+        assert!((13_000..27_000).contains(&distinct), "{distinct}");
     }
 
     proptest! {

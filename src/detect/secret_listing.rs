@@ -12,9 +12,10 @@ use super::{
     PerAccount, Tally, activity,
     caller::{Callers, SHOWN},
     draft::draft,
-    grant::Grant,
+    grants::Grants,
     judge::{ByAgent, Judgement},
     listing::{Listing, Outcome, Reach},
+    one_secret,
     shell::quote,
 };
 
@@ -98,7 +99,7 @@ struct Listings {
     requests: Tally,
     namespaces: Tally,
     verbs: Tally,
-    reasons: Tally,
+    grants: Grants,
 }
 
 impl Detector for SecretListing {
@@ -128,23 +129,7 @@ impl Detector for SecretListing {
     }
 
     fn coverage(&self, log: &LogFacts) -> Coverage {
-        let unread = || {
-            (log.reads == 0).then(|| {
-                "the log has no get, list or watch at all: its policy (or category, as AKS \
-                 kube-audit-admin) leaves reads out"
-                    .to_owned()
-            })
-        };
-        let unseen = || {
-            (log.secret_requests == 0).then(|| {
-                "the log has no request on secrets by anybody: its policy may leave them out"
-                    .to_owned()
-            })
-        };
-        Coverage {
-            evaluated: log.service_account_requests,
-            blind: log.blind_to_accounts().or_else(unread).or_else(unseen),
-        }
+        one_secret::coverage(log)
     }
 }
 
@@ -160,22 +145,11 @@ impl Listings {
         self.requests.add(&request, event);
         self.namespaces.add(namespace, event);
         self.verbs.add(&event.verb.read(), event);
-        let reason = event.annotation("authorization.k8s.io/reason");
-        if let Some(reason) = reason.filter(|reason| !reason.is_empty() && event.succeeded()) {
-            self.reasons.add(&reason.read(), event);
-        }
+        self.grants.add(event);
     }
 
     fn count(&self, wanted: impl Fn(Listing) -> bool) -> u64 {
         self.reach.count(wanted)
-    }
-
-    /// The bindings that the log names, the most frequent first.
-    fn grants(&self) -> Vec<(Grant, u64)> {
-        let ranked = self.reasons.ranked().into_iter();
-        ranked
-            .filter_map(|reason| Some((Grant::parse(&reason.value)?, reason.count)))
-            .collect()
     }
 }
 
@@ -187,7 +161,7 @@ impl Merge for Listings {
         self.requests.merge(other.requests);
         self.namespaces.merge(other.namespaces);
         self.verbs.merge(other.verbs);
-        self.reasons.merge(other.reasons);
+        self.grants.merge(other.grants);
     }
 }
 
@@ -236,11 +210,7 @@ fn attributes(seen: &Listings, judgement: &Judgement) -> Attributes {
         };
         put(name, seen.count(|l| l == allowed).into());
     }
-    let grants = seen.grants().into_iter().take(SHOWN);
-    put(
-        "allowed_by",
-        Attribute::List(grants.map(|(grant, n)| grant.attribute(n)).collect()),
-    );
+    put("allowed_by", seen.grants.attribute());
     seen.callers.write(&mut attributes);
     judgement.write(&mut attributes);
     attributes
@@ -277,46 +247,9 @@ fn summary(name: &str, seen: &Listings, judgement: &Judgement) -> String {
 fn remediation(account: ServiceAccount<'_>, seen: &Listings) -> Remediation {
     let user = quote(&account.user_name());
     let namespace = quote(account.namespace);
-    let mut steps = Vec::new();
-    for (grant, _) in seen.grants().into_iter().take(3) {
-        let binding = match &grant.namespace {
-            Some(within) => format!(
-                "rolebinding {} --namespace {}",
-                quote(&grant.binding),
-                quote(within)
-            ),
-            None => format!("clusterrolebinding {}", quote(&grant.binding)),
-        };
-        steps.push(Step {
-            text: format!(
-                "look at the {} that let it through, and at its {}: it speaks for {}",
-                grant.binding_kind, grant.role_kind, grant.subject_kind
-            ),
-            command: Some(format!("kubectl get {binding} --output yaml")),
-        });
-        let role = match (&grant.namespace, grant.role_kind.as_str()) {
-            (Some(within), "Role") => {
-                format!("role {} --namespace {}", quote(&grant.role), quote(within))
-            }
-            _ => format!("clusterrole {}", quote(&grant.role)),
-        };
-        let (text, what) = if grant.is_built_in() {
-            (
-                "the role is Kubernetes' own, and others need it as it is: bind the account to a narrower \
-                 one, then take it out of the binding's subjects",
-                binding,
-            )
-        } else {
-            (
-                "take list and watch of secrets out of the role, or give the account a narrower one",
-                role,
-            )
-        };
-        steps.push(Step {
-            text: text.to_owned(),
-            command: Some(format!("kubectl edit {what}")),
-        });
-    }
+    let mut steps = seen.grants.steps(
+        "take list and watch of secrets out of the role, or give the account a narrower one",
+    );
     steps.push(Step {
         text: "check whether it may still list secrets everywhere".to_owned(),
         command: Some(format!(

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::{
-    AllowList, authentication_failing, authentication_failures_metric, runaway_controller,
-    serviceaccount_traffic_metric, stale_token, token_minted, token_request_failing,
-    token_request_rate_metric, token_shared,
+    AllowList, anonymous_access, authentication_failing, authentication_failures_metric,
+    denied_probing, permission_enumeration, runaway_controller, secret_cross_namespace,
+    secret_denied, secret_enumeration, serviceaccount_traffic_metric, stale_token, token_minted,
+    token_request_failing, token_request_rate_metric, token_shared,
 };
 
 /// Thresholds and allow-lists of all detectors.
@@ -30,6 +31,18 @@ pub struct Settings {
     pub token_request_failing: token_request_failing::Limits,
     /// When 401s are too many.
     pub authentication_failing: authentication_failing::Limits,
+    /// When secrets read by name are many.
+    pub secret_enumeration: secret_enumeration::Limits,
+    /// When reading secrets of other namespaces is routine.
+    pub secret_cross_namespace: secret_cross_namespace::Limits,
+    /// When refused requests for secrets are many.
+    pub secret_denied: secret_denied::Limits,
+    /// When questions about one's own rights are many.
+    pub permission_enumeration: permission_enumeration::Limits,
+    /// When refused permissions are many.
+    pub denied_probing: denied_probing::Limits,
+    /// When refused anonymous requests are those of a scanner.
+    pub anonymous_access: anonymous_access::Limits,
     /// Who may do what others should not; lowers severity, never hides.
     #[serde(skip)]
     pub allow: AllowList,
