@@ -46,6 +46,17 @@ mod shell;
 mod tally;
 mod token_uses;
 
+// privilege
+mod body;
+mod outcome;
+mod rbac;
+mod rights;
+mod writes;
+
+mod default_account_granted;
+mod escalation_used;
+mod rbac_written;
+
 mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
@@ -66,6 +77,10 @@ registry! {
         secret_listing::SecretListing,
         legacy_token::LegacyToken,
         runaway_controller::RunawayController,
+        // privilege
+        rbac_written::RbacWritten,
+        escalation_used::EscalationUsed,
+        default_account_granted::DefaultAccountGranted,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

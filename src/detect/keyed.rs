@@ -7,17 +7,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Merge;
 
-/// How many names are kept.
-const KEPT: usize = 64;
-
-/// Values by name, for up to 64 names.
+/// Values by name, for up to `KEPT` names (64 unless said otherwise).
 ///
-/// Beyond, the 64 names with the smallest hashes are kept. Their values are exact, since a name that is
+/// Beyond, the names with the smallest hashes are kept. Their values are exact, since a name that is
 /// kept in the end was kept all along, and which names these are does not depend on the order of the
 /// input, nor on how it was split. What a dropped name would have counted is lost here, so totals are
 /// kept beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keyed<V> {
+pub struct Keyed<V, const KEPT: usize = 64> {
     kept: BTreeMap<u64, (String, V)>,
 }
 
@@ -28,7 +25,7 @@ pub(super) fn hash(number: u64, parts: &[&str]) -> u64 {
     })
 }
 
-impl<V: Merge> Keyed<V> {
+impl<V: Merge, const KEPT: usize> Keyed<V, KEPT> {
     /// The value that `hash` stands for, unless it is dropped; `name` is called if it is new.
     pub fn slot(&mut self, hash: u64, name: impl FnOnce() -> String) -> Option<&mut V> {
         let full = self.kept.len() >= KEPT;
@@ -61,7 +58,13 @@ impl<V: Merge> Keyed<V> {
     }
 }
 
-impl<V> Keyed<V> {
+impl<V, const KEPT: usize> Keyed<V, KEPT> {
+    /// The value that `hash` stands for, if it is kept.
+    #[must_use]
+    pub fn get(&self, hash: u64) -> Option<&V> {
+        self.kept.get(&hash).map(|(_, value)| value)
+    }
+
     /// The names kept, by name, with their values.
     #[must_use]
     pub fn sorted(&self) -> Vec<(&str, &V)> {
