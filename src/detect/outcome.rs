@@ -29,15 +29,6 @@ impl Outcome {
         }
     }
 
-    /// The name in attributes.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Attempted => "attempted",
-            Self::Done => "done",
-        }
-    }
-
     /// The severity of what would be `done` if it had happened: one step milder if it was only tried, and no
     /// more than medium if it was refused.
     pub(super) fn of_severity(self, done: Severity) -> Severity {
