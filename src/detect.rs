@@ -72,6 +72,26 @@ mod token_request_failing;
 mod failed_request;
 mod authentication_failing;
 mod broken_client;
+// privilege
+mod admission;
+mod body;
+mod certificate;
+mod controllers;
+mod entry;
+mod outcome;
+mod pod_spec;
+mod rbac;
+mod rights;
+mod writes;
+
+mod admission_changed;
+mod csr_approved;
+mod default_account_granted;
+mod escalation_used;
+mod pod_with_controller_account;
+mod privileged_workload;
+mod rbac_written;
+mod workload_exec;
 
 mod default_serviceaccount;
 mod legacy_token;
@@ -132,6 +152,15 @@ registry! {
         denied_probing::DeniedProbing,
         anonymous_access::AnonymousAccess,
         impersonation::Impersonation,
+        // privilege
+        rbac_written::RbacWritten,
+        escalation_used::EscalationUsed,
+        default_account_granted::DefaultAccountGranted,
+        workload_exec::WorkloadExec,
+        privileged_workload::PrivilegedWorkload,
+        admission_changed::AdmissionChanged,
+        csr_approved::CsrApproved,
+        pod_with_controller_account::PodWithControllerAccount,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,

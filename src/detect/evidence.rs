@@ -43,6 +43,21 @@ impl EvidenceSet {
         self.last_seen = self.last_seen.max(time);
         let early = self.first.len() < KEPT || self.first.last().is_some_and(|e| time <= e.time);
         let late = self.last.len() < KEPT || self.last.first().is_some_and(|e| time >= e.time);
+        self.keep(event, early, late);
+    }
+
+    /// Counts `event` and keeps it if it is among the first: for what is counted with nearly every request, the
+    /// last of which would be written down again and again.
+    pub(super) fn add_first(&mut self, event: &Event<'_>) {
+        self.count += 1;
+        let time = event.time();
+        self.first_seen = earliest(self.first_seen, time);
+        self.last_seen = self.last_seen.max(time);
+        let early = self.first.len() < KEPT || self.first.last().is_some_and(|e| time <= e.time);
+        self.keep(event, early, false);
+    }
+
+    fn keep(&mut self, event: &Event<'_>, early: bool, late: bool) {
         if !early && !late {
             return;
         }

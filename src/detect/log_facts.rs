@@ -78,6 +78,13 @@ impl LogFacts {
         })
     }
 
+    /// Why nothing can be said about changes, if so.
+    #[must_use]
+    pub fn blind_to_writes(&self) -> Option<String> {
+        (self.writes == 0)
+            .then(|| "the log has no create, update, patch or delete at all: its policy leaves writes out".to_owned())
+    }
+
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
         for (stage, count) in other.stages {

@@ -29,8 +29,8 @@ impl<'a> Text<'a> {
         Self { raw, escaped }
     }
 
-    /// The inside of the JSON string literal, as it stands in the line.
-    pub(super) const fn literal(self) -> &'a str {
+    /// The inside of the JSON string literal, as it stands in the line: good for hashing, not for reading.
+    pub(crate) const fn literal(self) -> &'a str {
         self.raw
     }
 
