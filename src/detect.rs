@@ -45,11 +45,25 @@ mod settings;
 mod shell;
 mod tally;
 mod token_uses;
+mod traffic;
 
 mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
 mod secret_listing;
+
+// Load and the log itself.
+mod clock_skew;
+mod hot_loop;
+mod policy_blind_spot;
+mod policy_rules;
+mod policy_view;
+mod sustained;
+mod time_gap;
+mod token_request_rate;
+mod truncated_events;
+mod watch_churn;
+mod watching;
 
 mod audit_events_lost;
 mod authentication_failures_metric;
@@ -66,6 +80,14 @@ registry! {
         secret_listing::SecretListing,
         legacy_token::LegacyToken,
         runaway_controller::RunawayController,
+        // Load and the log itself.
+        hot_loop::HotLoop,
+        watch_churn::WatchChurn,
+        token_request_rate::TokenRequestRate,
+        time_gap::TimeGap,
+        truncated_events::TruncatedEvents,
+        clock_skew::ClockSkew,
+        policy_blind_spot::PolicyBlindSpot,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,
@@ -99,6 +121,7 @@ pub use series::{Peak, Series};
 pub use settings::Settings;
 pub use tally::{Tallied, Tally};
 pub use token_uses::TokenUses;
+pub use traffic::{Gap, Traffic};
 
 use serde::{Serialize, de::DeserializeOwned};
 

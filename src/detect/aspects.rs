@@ -78,7 +78,8 @@ aspects! {
     SELF_REVIEW = 21;
     /// With an annotation about tokens (`…-token…`), or one that escapes could hide.
     TOKEN_MARK = 22;
-    /// With the annotation that says that bodies were cut out.
+    /// With the annotation that says that bodies were cut out, with a body that was replaced by a note, or with
+    /// a user agent that was cut off.
     TRUNCATED = 23;
     /// For no resource: discovery, health, metrics.
     NO_RESOURCE = 24;
@@ -150,7 +151,8 @@ impl Aspects {
                 aspects = aspects | Self::IMPERSONATION;
             }
         }
-        if annotations.len() > 2 && (has("audit.k8s.io/truncated") || escaped) {
+        let cut = annotations.len() > 2 && (has("audit.k8s.io/truncated") || escaped);
+        if cut || event.has_placeholder() || event.has_cut_user_agent() {
             aspects = aspects | Self::TRUNCATED;
         }
         aspects

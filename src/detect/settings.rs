@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    AllowList, authentication_failures_metric, runaway_controller, serviceaccount_traffic_metric,
-    token_request_rate_metric,
+    AllowList, authentication_failures_metric, hot_loop, policy_blind_spot, runaway_controller,
+    serviceaccount_traffic_metric, time_gap, token_request_rate, token_request_rate_metric,
+    watch_churn,
 };
 
 /// Thresholds and allow-lists of all detectors.
@@ -13,6 +14,16 @@ use super::{
 pub struct Settings {
     /// When a controller counts as running away.
     pub runaway_controller: runaway_controller::Thresholds,
+    /// When retries are a loop.
+    pub hot_loop: hot_loop::Limits,
+    /// When watches and lists are too many.
+    pub watch_churn: watch_churn::Limits,
+    /// When one requester asks for too many tokens.
+    pub token_request_rate: token_request_rate::Limits,
+    /// How long a silence has to be.
+    pub time_gap: time_gap::Limits,
+    /// When something is missing, and not only rare.
+    pub policy_blind_spot: policy_blind_spot::Limits,
     /// When failed authentications are too many.
     pub authentication_failures_metric: authentication_failures_metric::Limits,
     /// When TokenRequests are too many.
