@@ -35,6 +35,7 @@ mod keyed;
 mod listing;
 mod load;
 mod log_facts;
+mod mark;
 mod merge;
 mod pattern;
 mod reconcile;
@@ -53,11 +54,14 @@ mod runaway_controller;
 mod secret_listing;
 
 // Load and the log itself.
+mod churning;
 mod clock_skew;
 mod hot_loop;
 mod policy_blind_spot;
 mod policy_rules;
+mod policy_spots;
 mod policy_view;
+mod repeated;
 mod sustained;
 mod time_gap;
 mod token_request_rate;

@@ -229,10 +229,7 @@ impl ClockSkew {
                 "worst_set_forward_seconds",
                 self.set_forward.worst_seconds().into(),
             ),
-            (
-                "strays",
-                Attribute::List(strays.iter().map(of).collect()),
-            ),
+            ("strays", Attribute::List(strays.iter().map(of).collect())),
         ];
         fields.map(|(name, value)| (name.to_owned(), value)).into()
     }

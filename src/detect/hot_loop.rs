@@ -10,14 +10,14 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Peak,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
     PerAccount, Series, Tally, activity,
     caller::{Callers, SHOWN},
     deed,
     draft::draft,
     keyed::Keyed,
+    repeated::{Kind, Loop},
     shell::quote,
-    sustained::{self, Rate},
 };
 
 about! {
@@ -122,25 +122,6 @@ struct Errors {
     callers: Callers,
 }
 
-/// Requests that fail in one way.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Kind {
-    times: Series<12>,
-    objects: Tally,
-    reasons: Tally,
-    evidence: EvidenceSet,
-}
-
-/// A loop that was found.
-struct Loop<'a> {
-    request: &'a str,
-    code: &'a str,
-    kind: &'a Kind,
-    window: Peak,
-    succeeded: u64,
-    severity: Severity,
-}
-
 impl Detector for HotLoop {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
@@ -208,81 +189,8 @@ impl Errors {
         let name = || format!("{} {}", deed::describe(event), activity::code(event));
         self.by_kind.add(&name(), event);
         self.callers.add(event);
-        let Some(kind) = self.kinds.slot(deed::describe_hash(event), name) else {
-            return;
-        };
-        kind.times.add(event.time());
-        kind.evidence.add(event);
-        if let Some(object) = event.object.filter(|object| !object.name.is_empty()) {
-            let namespace = object.namespace.read();
-            let namespace = activity::namespace(&namespace);
-            kind.objects
-                .add(&format!("{namespace}/{}", object.name), event);
-        }
-        if let Some(reason) = event.status.get("reason").and_then(|reason| reason.text()) {
-            kind.reasons.add(&reason.read(), event);
-        }
-    }
-}
-
-impl<'a> Loop<'a> {
-    fn find(
-        name: &'a str,
-        kind: &'a Kind,
-        through: Option<&Series<4>>,
-        context: &Context<'_>,
-    ) -> Option<Self> {
-        let limits = &context.settings.hot_loop;
-        let (request, code) = name.rsplit_once(' ')?;
-        let succeeded = |window: &Peak| {
-            through.map_or(0, |times| {
-                times.count_overlapping(window.start, sustained::end(window))
-            })
-        };
-        let rate = Rate::new(limits.errors_per_minute.get(), limits.minutes.get());
-        let window = rate.exceeded(&kind.times, |window| window.count >= succeeded(window))?;
-        let medium = rate.per_minute * f64::from(limits.medium_factor.get());
-        Some(Self {
-            request,
-            code,
-            kind,
-            window,
-            succeeded: succeeded(&window),
-            severity: if window.rate() * 60.0 >= medium {
-                Severity::Medium
-            } else {
-                Severity::Low
-            },
-        })
-    }
-
-    fn attribute(&self) -> Attribute {
-        let fields: [(&str, Attribute); 7] = [
-            ("request", self.request.into()),
-            ("code", self.code.into()),
-            ("errors", self.kind.times.total().into()),
-            ("succeeded", self.succeeded.into()),
-            ("window", sustained::attribute(&self.window)),
-            ("objects", self.kind.objects.attribute(SHOWN)),
-            ("reasons", self.kind.reasons.attribute(SHOWN)),
-        ];
-        Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
-    }
-
-    /// The object that most of the errors are about: `namespace/name`.
-    fn object(&self) -> Option<&str> {
-        let most = *self.kind.objects.ranked().first()?;
-        (most.count * 2 > self.kind.times.total()).then_some(most.value.as_str())
-    }
-
-    fn advice(&self) -> &'static str {
-        match self.code {
-            "409" => "find the other writer of the object, read it again before each retry, and back off",
-            "403" => "give it the right or take the request out of it, and find out who is asking",
-            "404" => "create what it asks for or take the request out of it, and watch instead of asking again",
-            "429" => "let it heed Retry-After, or give it a FlowSchema of its own",
-            code if code.starts_with('5') => "mend the server or the webhook that fails, and back off",
-            _ => "the request itself is wrong and will stay so: mend it, and back off",
+        if let Some(kind) = self.kinds.slot(deed::describe_hash(event), name) {
+            kind.add(event);
         }
     }
 }
@@ -348,7 +256,7 @@ fn remediation(account: ServiceAccount<'_>, loops: &[Loop<'_>]) -> Remediation {
             "kubectl get pods --namespace {namespace} --field-selector spec.serviceAccountName={name}"
         )),
     }];
-    steps.extend(look(account, worst));
+    steps.extend(worst.look(account));
     steps.push(Step {
         text: "stop the loop until it is mended (put the workload's name for APP)".to_owned(),
         command: Some(format!(
@@ -359,51 +267,6 @@ fn remediation(account: ServiceAccount<'_>, loops: &[Loop<'_>]) -> Remediation {
         summary: worst.advice().to_owned(),
         steps,
     }
-}
-
-/// How to see what the loop runs against.
-fn look(account: ServiceAccount<'_>, worst: &Loop<'_>) -> Option<Step> {
-    let (verb, resource) = worst.request.split_once(' ')?;
-    let within = |namespace: &str| match namespace {
-        "*" => String::new(),
-        namespace => format!(" --namespace {}", quote(namespace)),
-    };
-    let target = worst.object().and_then(|object| object.split_once('/'));
-    let (text, command) = match (worst.code, target) {
-        ("403", _) => (
-            "see whether its roles allow it",
-            format!(
-                "kubectl auth can-i {} {} --as={}{}",
-                quote(verb),
-                quote(resource),
-                quote(&account.user_name()),
-                target.map_or(String::new(), |(namespace, _)| within(namespace))
-            ),
-        ),
-        ("429", _) => (
-            "see which flow schema it falls under",
-            "kubectl get flowschemas.flowcontrol.apiserver.k8s.io".to_owned(),
-        ),
-        (code, _) if code.starts_with('5') => (
-            "see what of the API server is not well",
-            "kubectl get --raw '/readyz?verbose'".to_owned(),
-        ),
-        // Whatever holds a subresource is looked at as a whole.
-        (_, Some((namespace, name))) if !resource.starts_with('/') => (
-            "look at the object, and at who else writes it (managedFields)",
-            format!(
-                "kubectl get {} {}{} --output yaml --show-managed-fields",
-                quote(resource.split('/').next().unwrap_or(resource)),
-                quote(name),
-                within(namespace)
-            ),
-        ),
-        _ => return None,
-    };
-    Some(Step {
-        text: text.to_owned(),
-        command: Some(command),
-    })
 }
 
 impl Merge for Outcomes {
@@ -422,14 +285,5 @@ impl Merge for Errors {
         self.kinds.merge(other.kinds);
         self.by_kind.merge(other.by_kind);
         self.callers.merge(other.callers);
-    }
-}
-
-impl Merge for Kind {
-    fn merge(&mut self, other: Self) {
-        self.times.merge(other.times);
-        self.objects.merge(other.objects);
-        self.reasons.merge(other.reasons);
-        self.evidence.merge(other.evidence);
     }
 }

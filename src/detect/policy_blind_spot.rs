@@ -5,15 +5,13 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Stage},
+    event::Event,
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
-    draft::draft,
-    policy_rules::policy,
-    policy_view::{Class, PolicyView, Signs},
+    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, draft::draft,
+    policy_rules::policy, policy_spots::Spot, policy_view::PolicyView,
 };
 
 about! {
@@ -73,25 +71,22 @@ about! {
     [],
 }
 
-/// Kubelets renew a token after 48 minutes; in microseconds, with some room.
-const TOKENS_RENEWED: i64 = 3_600_000_000;
-/// So many requests without a single 401 are odd: expired tokens and scanners are everywhere.
-const SOME_UNAUTHORIZED: u64 = 10_000;
-/// So many failures without a message are no chance.
-const SOME_FAILURES: u64 = 10;
-
 /// When something is missing, and not only rare.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many requests have to be there: a small idle cluster makes them in some minutes.
     pub enough_requests: NonZeroU64,
+    /// So many without a single 401 are odd: expired tokens and scanners are everywhere.
+    pub busy_requests: NonZeroU64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let number = |n| NonZeroU64::new(n).unwrap_or(NonZeroU64::MIN);
         Self {
-            enough_requests: NonZeroU64::new(1000).unwrap_or(NonZeroU64::MIN),
+            enough_requests: number(1000),
+            busy_requests: number(10_000),
         }
     }
 }
@@ -100,14 +95,6 @@ impl Default for Limits {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct PolicyBlindSpot {
     view: PolicyView,
-}
-
-/// Something that is missing.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Spot {
-    pub(super) name: &'static str,
-    severity: Severity,
-    cannot_show: &'static str,
 }
 
 impl Detector for PolicyBlindSpot {
@@ -123,11 +110,11 @@ impl Detector for PolicyBlindSpot {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let enough = context.settings.policy_blind_spot.enough_requests;
-        if context.log.requests < enough.get() {
+        let limits = &context.settings.policy_blind_spot;
+        if context.log.requests < limits.enough_requests.get() {
             return Vec::new();
         }
-        let spots = self.spots(context.log);
+        let spots = self.view.spots(context.log, limits);
         let finding = (!spots.is_empty()).then(|| self.finding(&spots, context));
         finding.into_iter().collect()
     }
@@ -145,84 +132,15 @@ impl Detector for PolicyBlindSpot {
 }
 
 impl PolicyBlindSpot {
-    fn spots(&self, log: &LogFacts) -> Vec<Spot> {
-        let mut spots = blind(log);
-        spots.extend(self.dim(log));
-        spots.extend(self.bodiless());
-        spots
-    }
-
-    /// Fields that are never there, and bodies that should not be.
-    fn dim(&self, log: &LogFacts) -> Vec<Spot> {
-        let view = &self.view;
-        let accounts = log.service_account_requests > 0;
-        let secret = [Class::Secrets, Class::TokenRequests, Class::TokenReviews];
-        let exposed: u64 = secret.iter().map(|&c| view.response_bodies(c)).sum();
-        let low = Severity::Low;
-        let info = Severity::Info;
-        let spots = [
-            (
-                accounts && !view.has(Signs::CREDENTIAL_ID),
-                ("credential-ids", low, "which token was used, and who made it (the server is older than 1.30, or the log's way here takes user.extra out)"),
-            ),
-            (
-                !view.has(Signs::ADDRESSES),
-                ("addresses", low, "where requests come from: no sourceIPs"),
-            ),
-            (
-                !view.has(Signs::USER_AGENT),
-                ("user-agents", low, "what clients call themselves: no userAgent"),
-            ),
-            (
-                exposed > 0,
-                ("exposed", low, "nothing less, but too much: response bodies of Secrets, TokenRequests or token reviews are in the log"),
-            ),
-            (
-                !view.has(Signs::GROUPS),
-                ("groups", info, "whether an account's groups are those of a token: no user.groups"),
-            ),
-            (
-                log.annotated > 0 && !view.has(Signs::DECISION),
-                ("decisions", info, "which binding let a request through: no authorization annotations"),
-            ),
-            (
-                view.failed() >= SOME_FAILURES && !view.has(Signs::MESSAGE),
-                ("messages", info, "why requests failed, refused impersonation among them (the server is older than 1.24, or the log's way here takes messages out)"),
-            ),
-        ];
-        chosen(spots)
-    }
-
-    /// What is written without its body.
-    fn bodiless(&self) -> Vec<Spot> {
-        let none_of = |class| {
-            let (writes, bodies) = self.view.writes(class);
-            writes > 0 && bodies == 0
-        };
-        let info = Severity::Info;
-        let workloads = none_of(Class::Pods) || none_of(Class::Workloads);
-        let spots = [
-            (
-                none_of(Class::Roles),
-                ("role-bodies", info, "what roles and bindings grant, and to whom"),
-            ),
-            (
-                workloads,
-                ("workload-bodies", info, "what pods may do: privileged, host paths, whose account they run as"),
-            ),
-            (
-                none_of(Class::Admission),
-                ("admission-bodies", info, "what admission webhooks and policies were changed to"),
-            ),
-        ];
-        chosen(spots)
-    }
-
     fn finding(&self, spots: &[Spot], context: &Context<'_>) -> Finding {
         let log = context.log;
         let evidence = log.traffic.ends(context);
         Finding {
-            severity: spots.iter().map(|s| s.severity).max().unwrap_or(Severity::Info),
+            severity: spots
+                .iter()
+                .map(|s| s.severity)
+                .max()
+                .unwrap_or(Severity::Info),
             count: log.requests,
             first_seen: log.first_event,
             last_seen: log.last_event,
@@ -254,71 +172,6 @@ impl PolicyBlindSpot {
             ("server_told_by", told.map(|(_, by)| by).into()),
         ];
         fields.map(|(name, value)| (name.to_owned(), value)).into()
-    }
-}
-
-/// What the counts of the whole log tell.
-fn blind(log: &LogFacts) -> Vec<Spot> {
-    let span = log.last_event.zip(log.first_event);
-    let span = span.map_or(0, |(last, first)| last.micros() - first.micros());
-    let stage = |stage| log.stages.contains_key(&stage);
-    let (medium, low) = (Severity::Medium, Severity::Low);
-    chosen([
-        (
-            log.reads == 0,
-            ("reads", medium, "who reads anything: no get, list or watch"),
-        ),
-        (
-            log.secret_requests == 0,
-            ("secrets", medium, "who reads secrets: no request on them by anybody"),
-        ),
-        (
-            log.service_account_requests == 0,
-            ("accounts", medium, "what ServiceAccounts do: no request by any of them"),
-        ),
-        (
-            log.annotated == 0,
-            ("annotations", medium, "legacy and stale tokens, and why a request was allowed: no annotations"),
-        ),
-        (
-            log.token_requests == 0 && span >= TOKENS_RENEWED,
-            ("token-requests", low, "who makes tokens for whom: no TokenRequest by anybody"),
-        ),
-        (
-            !stage(Stage::ResponseStarted),
-            ("responses-started", low, "401s, and watches that are still open: no ResponseStarted"),
-        ),
-        (
-            stage(Stage::ResponseStarted)
-                && log.unauthenticated == 0
-                && log.requests >= SOME_UNAUTHORIZED,
-            ("unauthorized", Severity::Info, "failed authentication: not one 401"),
-        ),
-    ])
-}
-
-type Candidate = (bool, (&'static str, Severity, &'static str));
-
-/// Those that are the case.
-fn chosen<const N: usize>(candidates: [Candidate; N]) -> Vec<Spot> {
-    let found = candidates.into_iter().filter(|candidate| candidate.0);
-    found
-        .map(|(_, (name, severity, cannot_show))| Spot {
-            name,
-            severity,
-            cannot_show,
-        })
-        .collect()
-}
-
-impl Spot {
-    fn attribute(&self) -> Attribute {
-        let fields: [(&str, Attribute); 3] = [
-            ("spot", self.name.into()),
-            ("severity", self.severity.as_str().into()),
-            ("cannot_show", self.cannot_show.into()),
-        ];
-        Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
     }
 }
 

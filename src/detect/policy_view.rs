@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +10,18 @@ use crate::{
     finding::{Attribute, Attributes},
 };
 
-use super::deed;
+use super::{deed, mark::Mark};
+
+static CREDENTIAL_ID: Mark = Mark::new("/credential-id\"");
+static X509: Mark = Mark::new("\"X509SHA256=");
+static GROUPS: Mark = Mark::new("\"groups\"");
+static QUOTE: Mark = Mark::new("\"");
+static MESSAGE: Mark = Mark::new("\"message\"");
+static DECISION: Mark = Mark::new("authorization.k8s.io/decision\"");
+/// Ends in `-auto…` or `-manual…`; the plain `legacy-token` is older.
+static LEGACY_SECRET: Mark = Mark::new("authentication.k8s.io/legacy-token-");
+static ISSUED_ID: Mark = Mark::new("/issued-credential-id\"");
+static LATENCY: Mark = Mark::new("apiserver.latency.k8s.io/authentication\"");
 
 /// Resources that policies tell apart, and detectors care about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,23 +70,22 @@ pub(super) struct Signs(u16);
 impl Signs {
     pub(super) const CREDENTIAL_ID: Self = Self(1);
     pub(super) const X509_CREDENTIAL_ID: Self = Self(1 << 1);
-    pub(super) const POD_NAME: Self = Self(1 << 2);
-    pub(super) const GROUPS: Self = Self(1 << 3);
-    pub(super) const ADDRESSES: Self = Self(1 << 4);
-    pub(super) const USER_AGENT: Self = Self(1 << 5);
-    pub(super) const MESSAGE: Self = Self(1 << 6);
-    pub(super) const DECISION: Self = Self(1 << 7);
-    pub(super) const LEGACY_SECRET: Self = Self(1 << 8);
-    pub(super) const ISSUED_ID: Self = Self(1 << 9);
-    pub(super) const AUTHENTICATION_LATENCY: Self = Self(1 << 10);
+    pub(super) const GROUPS: Self = Self(1 << 2);
+    pub(super) const ADDRESSES: Self = Self(1 << 3);
+    pub(super) const USER_AGENT: Self = Self(1 << 4);
+    pub(super) const MESSAGE: Self = Self(1 << 5);
+    pub(super) const DECISION: Self = Self(1 << 6);
+    pub(super) const LEGACY_SECRET: Self = Self(1 << 7);
+    pub(super) const ISSUED_ID: Self = Self(1 << 8);
+    pub(super) const AUTHENTICATION_LATENCY: Self = Self(1 << 9);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Looks for `mark` in `text`, unless the sign is known already.
-    fn look(&mut self, sign: Self, text: &str, mark: &str) {
-        if !self.has(sign) && memmem::find(text.as_bytes(), mark.as_bytes()).is_some() {
+    fn look(&mut self, sign: Self, text: &str, mark: &Mark) {
+        if !self.has(sign) && mark.is_in(text) {
             self.0 |= sign.0;
         }
     }
@@ -176,32 +185,36 @@ impl PolicyView {
         self.look(event, failed);
     }
 
+    /// Each sign is looked for where it can be, and until it was seen once.
     fn look(&mut self, event: &Event<'_>, failed: bool) {
         let signs = &mut self.signs;
         let extra = event.user.extra.json();
-        signs.look(Signs::CREDENTIAL_ID, extra, "/credential-id\"");
-        signs.look(Signs::X509_CREDENTIAL_ID, extra, "\"X509SHA256=");
-        signs.look(Signs::POD_NAME, extra, "kubernetes.io/pod-name\"");
-        signs.look(Signs::GROUPS, event.user.object.json(), "\"groups\"");
-        signs.look(Signs::ADDRESSES, event.source_ips.json(), "\"");
+        signs.look(Signs::CREDENTIAL_ID, extra, &CREDENTIAL_ID);
+        signs.look(Signs::GROUPS, event.user.object.json(), &GROUPS);
+        signs.look(Signs::ADDRESSES, event.source_ips.json(), &QUOTE);
         if !event.user_agent.is_empty() {
             signs.0 |= Signs::USER_AGENT.0;
         }
         if failed {
-            signs.look(Signs::MESSAGE, event.status.json(), "\"message\"");
+            signs.look(Signs::MESSAGE, event.status.json(), &MESSAGE);
         }
         let annotations = event.annotations.json();
-        let wanted = [
-            (Signs::DECISION, "authorization.k8s.io/decision\""),
-            (Signs::LEGACY_SECRET, "authentication.k8s.io/legacy-token-"),
-            (Signs::ISSUED_ID, "/issued-credential-id\""),
-            (
-                Signs::AUTHENTICATION_LATENCY,
-                "apiserver.latency.k8s.io/authentication\"",
-            ),
-        ];
-        for (sign, mark) in wanted {
-            signs.look(sign, annotations, mark);
+        signs.look(Signs::DECISION, annotations, &DECISION);
+        if !event.user.name.starts_with("system:serviceaccount:") {
+            signs.look(Signs::X509_CREDENTIAL_ID, extra, &X509);
+        } else if event.user.extra.is_empty() {
+            // Legacy tokens have no extra (FACTS 3).
+            signs.look(Signs::LEGACY_SECRET, annotations, &LEGACY_SECRET);
+        }
+        let mints = event
+            .object
+            .is_some_and(|object| object.subresource == "token");
+        if mints {
+            signs.look(Signs::ISSUED_ID, annotations, &ISSUED_ID);
+        }
+        // Latencies are only written of requests that took longer than this (FACTS 2).
+        if event.duration() > Some(500_000) {
+            signs.look(Signs::AUTHENTICATION_LATENCY, annotations, &LATENCY);
         }
     }
 
@@ -227,7 +240,8 @@ impl PolicyView {
     /// Requests of `class` that write, and how many of them have their body.
     pub(super) fn writes(&self, class: Class) -> (u64, u64) {
         let of = |(key, seen): (&(Class, Doing, Level), &Seen)| {
-            (key.0 == class && key.1 == Doing::Writes).then_some((seen.requests, seen.request_bodies))
+            (key.0 == class && key.1 == Doing::Writes)
+                .then_some((seen.requests, seen.request_bodies))
         };
         let counts = self.seen.iter().filter_map(of);
         counts.fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1))

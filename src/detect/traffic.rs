@@ -131,9 +131,9 @@ impl Traffic {
     fn place(&self, number: i64) -> usize {
         match self.stretches.last() {
             Some(last) if last.0 == number => self.stretches.len() - 1,
-            Some(last) if last.0 > number => self
-                .stretches
-                .partition_point(|stretch| stretch.0 < number),
+            Some(last) if last.0 > number => {
+                self.stretches.partition_point(|stretch| stretch.0 < number)
+            }
             _ => self.stretches.len(),
         }
     }
@@ -321,7 +321,11 @@ mod tests {
 
     #[test]
     fn a_few_events_hours_apart_are_strays_and_no_gap() {
-        let traffic = traffic((1_000_000..1_001_000).chain([7_000_000, 7_000_001]).enumerate());
+        let traffic = traffic(
+            (1_000_000..1_001_000)
+                .chain([7_000_000, 7_000_001])
+                .enumerate(),
+        );
         assert!(traffic.gaps().is_empty());
         let [strays] = traffic.strays()[..] else {
             panic!("{:?}", traffic.strays())

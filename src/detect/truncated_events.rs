@@ -8,8 +8,8 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, PerAccount,
-    Tally,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
+    PerAccount, Tally,
     caller::{self, Callers, SHOWN},
     deed,
     draft::draft,
@@ -211,7 +211,11 @@ impl TruncatedEvents {
         });
         let blind_to: &[&str] = match all.requests.total() {
             0 => &["what the client calls itself beyond 1,024 bytes"],
-            _ => &["what roles and bindings grant", "what pods may do", "what tokens are for"],
+            _ => &[
+                "what roles and bindings grant",
+                "what pods may do",
+                "what tokens are for",
+            ],
         };
         Finding {
             summary: format!(
@@ -240,12 +244,16 @@ impl TruncatedEvents {
 fn about_account(user: &str, writes: &Truncated, context: &Context<'_>) -> Finding {
     let subject = caller::subject(user);
     let objects = writes.objects.ranked();
-    let first = objects.first().map_or(String::new(), |object| {
-        format!(" ({})", object.value)
-    });
+    let first = objects
+        .first()
+        .map_or(String::new(), |object| format!(" ({})", object.value));
     let mut attributes = writes.attributes(&["what roles and bindings grant", "what pods may do"]);
     attributes.insert("objects".to_owned(), writes.objects.attribute(SHOWN));
-    let mut steps: Vec<Step> = objects.iter().take(3).filter_map(|o| look_at(&o.value)).collect();
+    let mut steps: Vec<Step> = objects
+        .iter()
+        .take(3)
+        .filter_map(|o| look_at(&o.value))
+        .collect();
     let may = match subject.kind {
         SubjectKind::ServiceAccount => "see what the account may do",
         _ => "see what the user may do",

@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount, Stage},
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Attribute, Attributes, Finding, Remediation, Step, Subject},
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Peak,
-    PerAccount, Series, Tally,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
+    PerAccount, Tally,
     caller::{Callers, SHOWN},
+    churning::{Fast, Stream},
     deed,
     draft::draft,
     keyed::{self, Keyed},
     shell::quote,
-    sustained::{self, Rate},
     watching::{Ending, Lasting, lists_all},
 };
 
@@ -82,8 +82,6 @@ about! {
     [DENIAL_OF_SERVICE],
 }
 
-const MINUTES: u32 = 10;
-
 /// When watches and lists are too many.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -134,22 +132,6 @@ struct Churn {
     callers: Callers,
 }
 
-/// One pod's short watches, or full lists, of one resource.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Stream {
-    times: Series<12>,
-    evidence: EvidenceSet,
-}
-
-/// A stream that is too fast.
-struct Fast<'a> {
-    request: &'a str,
-    by: &'a str,
-    stream: &'a Stream,
-    window: Peak,
-    severity: Severity,
-}
-
 impl Detector for WatchChurn {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::LISTING));
@@ -195,10 +177,7 @@ impl Detector for WatchChurn {
         };
         Coverage {
             evaluated: log.service_account_requests,
-            blind: log
-                .blind_to_accounts()
-                .or_else(unread)
-                .or_else(unfinished),
+            blind: log.blind_to_accounts().or_else(unread).or_else(unfinished),
         }
     }
 }
@@ -248,56 +227,10 @@ impl Churn {
     fn fast(&self, limits: &Limits) -> Vec<Fast<'_>> {
         let streams = self.streams.sorted().into_iter();
         let mut fast: Vec<Fast<'_>> = streams
-            .filter_map(|(name, stream)| {
-                let (request, by) = name.split_once('\0')?;
-                let limit = if request.starts_with("watch ") {
-                    limits.short_watches
-                } else {
-                    limits.full_lists
-                };
-                let rate = Rate {
-                    per_minute: f64::from(limit.get()) / f64::from(MINUTES),
-                    minutes: MINUTES,
-                };
-                let window = rate.exceeded(&stream.times, |_| true)?;
-                let medium = rate.per_minute * f64::from(limits.medium_factor.get());
-                let severity = if window.rate() * 60.0 >= medium {
-                    Severity::Medium
-                } else {
-                    Severity::Low
-                };
-                Some(Fast {
-                    request,
-                    by,
-                    stream,
-                    window,
-                    severity,
-                })
-            })
+            .filter_map(|(name, stream)| Fast::find(name, stream, limits))
             .collect();
         fast.sort_by_key(|fast| std::cmp::Reverse((fast.severity, fast.window.count)));
         fast
-    }
-}
-
-impl Fast<'_> {
-    fn is_watch(&self) -> bool {
-        self.request.starts_with("watch ")
-    }
-
-    fn attribute(&self) -> Attribute {
-        let what = if self.is_watch() {
-            "short_watches"
-        } else {
-            "full_lists"
-        };
-        let fields: [(&str, Attribute); 4] = [
-            ("request", self.request.into()),
-            ("by", self.by.into()),
-            (what, self.stream.times.total().into()),
-            ("window", sustained::attribute(&self.window)),
-        ];
-        Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
     }
 }
 
@@ -362,14 +295,20 @@ fn summary(subject: &Subject, churn: &Churn, fast: &[Fast<'_>]) -> String {
     let most = Ending::ALL.iter().zip(churn.endings).max_by_key(|e| e.1);
     let (what, advice) = if worst.is_watch() {
         let advice = most.map_or("", |(ending, _)| ending.advice());
-        (format!("opened {count} short watches of {resource}"), advice)
+        (
+            format!("opened {count} short watches of {resource}"),
+            advice,
+        )
     } else {
         (
             format!("listed all {resource} {count} times"),
             "use an informer, or at least resourceVersion=0",
         )
     };
-    format!("{subject} {what} in {minutes} min from {}{others}; {advice}", worst.by)
+    format!(
+        "{subject} {what} in {minutes} min from {}{others}; {advice}",
+        worst.by
+    )
 }
 
 fn remediation(account: ServiceAccount<'_>, fast: &[Fast<'_>]) -> Remediation {
@@ -427,12 +366,5 @@ impl Merge for Churn {
         self.timeouts.merge(other.timeouts);
         self.full_lists.merge(other.full_lists);
         self.callers.merge(other.callers);
-    }
-}
-
-impl Merge for Stream {
-    fn merge(&mut self, other: Self) {
-        self.times.merge(other.times);
-        self.evidence.merge(other.evidence);
     }
 }

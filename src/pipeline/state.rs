@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{
-        About, Aspects, Context, Detectors, LogFacts, MetricContext, TokenUses,
-        metric_coverage, metric_findings, reconcile,
+        About, Aspects, Context, Detectors, LogFacts, MetricContext, TokenUses, metric_coverage,
+        metric_findings, reconcile,
     },
     event::{Event, Stage},
     finding::{relate, stories},
