@@ -41,6 +41,7 @@ mod keyed;
 mod listing;
 mod load;
 mod log_facts;
+mod mark;
 mod merge;
 mod one_secret;
 mod pattern;
@@ -54,6 +55,7 @@ mod shell;
 mod tally;
 mod token_secret;
 mod token_uses;
+mod traffic;
 
 // token theft: what its detectors share, then each with its second half
 mod credential;
@@ -115,6 +117,21 @@ mod anonymous_access;
 mod denied_probing;
 mod impersonation;
 mod permission_enumeration;
+// Load and the log itself.
+mod churning;
+mod clock_skew;
+mod hot_loop;
+mod policy_blind_spot;
+mod policy_rules;
+mod policy_spots;
+mod policy_view;
+mod repeated;
+mod sustained;
+mod time_gap;
+mod token_request_rate;
+mod truncated_events;
+mod watch_churn;
+mod watching;
 
 mod audit_events_lost;
 mod authentication_failures_metric;
@@ -161,6 +178,14 @@ registry! {
         admission_changed::AdmissionChanged,
         csr_approved::CsrApproved,
         pod_with_controller_account::PodWithControllerAccount,
+        // Load and the log itself.
+        hot_loop::HotLoop,
+        watch_churn::WatchChurn,
+        token_request_rate::TokenRequestRate,
+        time_gap::TimeGap,
+        truncated_events::TruncatedEvents,
+        clock_skew::ClockSkew,
+        policy_blind_spot::PolicyBlindSpot,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,
@@ -194,6 +219,7 @@ pub use series::{Peak, Series};
 pub use settings::Settings;
 pub use tally::{Tallied, Tally};
 pub use token_uses::TokenUses;
+pub use traffic::{Gap, Traffic};
 
 use serde::{Serialize, de::DeserializeOwned};
 

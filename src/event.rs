@@ -116,6 +116,31 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Whether kube-apiserver cut the user agent off: at 1,024 bytes, and said so (apiserver
+    /// `pkg/audit/request.go`).
+    #[must_use]
+    pub fn has_cut_user_agent(&self) -> bool {
+        self.user_agent.literal().len() > 1024 && self.user_agent.read().ends_with("...TRUNCATED")
+    }
+
+    /// Whether a body is a string, which no Kubernetes object is: a shipper put it there instead.
+    #[must_use]
+    pub fn has_placeholder(&self) -> bool {
+        let bodies = [self.request_body, self.response_body];
+        bodies
+            .iter()
+            .flatten()
+            .any(|body| body.json().starts_with('"'))
+    }
+
+    /// How long the server took, in microseconds: from the arrival to this stage. Below zero where the clock
+    /// was set back meanwhile.
+    #[must_use]
+    pub fn duration(&self) -> Option<i64> {
+        let (end, start) = (self.stage_time?, self.received?);
+        Some(end.micros().saturating_sub(start.micros()))
+    }
+
     /// Whether the object is of the core group's `resource`, and no subresource of it.
     #[must_use]
     pub fn is_core(&self, resource: &str) -> bool {

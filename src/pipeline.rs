@@ -11,7 +11,6 @@ mod ledger;
 mod duplicates;
 mod fold;
 mod lines;
-mod gaps;
 mod exceptions;
 mod accounts;
 mod census;

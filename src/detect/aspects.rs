@@ -5,11 +5,17 @@
 
 use std::ops::BitOr;
 
-use memchr::memmem;
-
 use crate::event::{Event, ObjectRef, Text};
 
-use super::{credential, deed};
+use super::{credential, deed, mark::Mark};
+
+/// Stands in every annotation about tokens (FACTS 2).
+static TOKEN: Mark = Mark::new("-token");
+static CUT: Mark = Mark::new("audit.k8s.io/truncated");
+/// Only an escape by number could hide what is looked for.
+static ESCAPE: Mark = Mark::new("\\u");
+/// Kubernetes 1.24 and later say so; nothing else tells (FACTS 1.3).
+static IMPERSONATE: Mark = Mark::new("impersonate");
 
 /// What is notable about a request: a set of bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,7 +84,8 @@ aspects! {
     SELF_REVIEW = 21;
     /// With an annotation about tokens (`…-token…`), or one that escapes could hide.
     TOKEN_MARK = 22;
-    /// With the annotation that says that bodies were cut out.
+    /// With the annotation that says that bodies were cut out, with a body that was replaced by a note, or with
+    /// a user agent that was cut off.
     TRUNCATED = 23;
     /// For no resource: discovery, health, metrics.
     NO_RESOURCE = 24;
@@ -141,23 +148,19 @@ impl Aspects {
         if failed {
             aspects = aspects | Self::FAILED;
         }
-        let annotations = event.annotations.json().as_bytes();
-        let has = |mark: &str| memmem::find(annotations, mark.as_bytes()).is_some();
-        // Only an escape by number could hide what is looked for.
-        let escaped = has("\\u");
-        // `-token` stands in every annotation about tokens (FACTS 2).
-        if has("-token") || escaped {
+        let annotations = event.annotations.json();
+        let escaped = ESCAPE.is_in(annotations);
+        if escaped || TOKEN.is_in(annotations) {
             aspects = aspects | Self::TOKEN_MARK;
         }
         if event.refused() {
             aspects = aspects | Self::REFUSED;
-            // Kubernetes 1.24 and later say so; nothing else tells (FACTS 1.3).
-            let status = event.status.json().as_bytes();
-            if memmem::find(status, b"impersonate").is_some() {
+            if IMPERSONATE.is_in(event.status.json()) {
                 aspects = aspects | Self::IMPERSONATION;
             }
         }
-        if annotations.len() > 2 && (has("audit.k8s.io/truncated") || escaped) {
+        let cut = escaped || CUT.is_in(annotations);
+        if cut || event.has_placeholder() || event.has_cut_user_agent() {
             aspects = aspects | Self::TRUNCATED;
         }
         aspects

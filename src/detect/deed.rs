@@ -158,7 +158,11 @@ pub(super) fn permission(event: &Event<'_>) -> String {
 
 /// A hash that tells apart what [`describe`] and the HTTP status tell apart, without building the words.
 pub(super) fn describe_hash(event: &Event<'_>) -> u64 {
-    let number = event.code.map_or(0, |code| u64::from(code) + 1);
+    request_hash(event, event.code.map_or(0, |code| u64::from(code) + 1))
+}
+
+/// A hash that tells apart what [`describe`] tells apart, and `number`.
+pub(super) fn request_hash(event: &Event<'_>, number: u64) -> u64 {
     let verb = event.verb.read();
     let Some(object) = event.object else {
         let uri = event.request_uri.read();
@@ -176,13 +180,26 @@ fn first_segment(uri: &str) -> &str {
 }
 
 /// Whether the query of `event`'s URI has a parameter whose name and value `wanted` accepts.
-pub(super) fn has_parameter(event: &Event<'_>, wanted: impl Fn(&str, &str) -> bool) -> bool {
+pub(super) fn has_parameter(event: &Event<'_>, mut wanted: impl FnMut(&str, &str) -> bool) -> bool {
     let uri = event.request_uri.read();
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         wanted(key, value)
     })
+}
+
+/// The value of the parameter `name` of `event`'s URI, as it stands there; the first one if there are several.
+pub(super) fn parameter(event: &Event<'_>, name: &str) -> Option<String> {
+    let mut found = None;
+    has_parameter(event, |key, value| {
+        let matches = key == name;
+        if matches {
+            found = Some(value.to_owned());
+        }
+        matches
+    });
+    found
 }
 
 /// What the roles system:discovery and system:public-info-viewer give to everybody (kubernetes

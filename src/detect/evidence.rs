@@ -26,12 +26,36 @@ pub struct EvidenceSet {
     last: Vec<Entry>,
 }
 
+/// One event that can be shown.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Entry {
-    time: Option<Timestamp>,
+pub(super) struct Entry {
+    pub(super) time: Option<Timestamp>,
     identity: u64,
     origin: Origin,
     audit_id: String,
+}
+
+impl Entry {
+    /// `event`, to be ordered and shown by `time`.
+    pub(super) fn at(time: Option<Timestamp>, event: &Event<'_>) -> Self {
+        Self {
+            time,
+            identity: event.identity(),
+            origin: event.origin,
+            audit_id: event.audit_id.read().into_owned(),
+        }
+    }
+
+    /// The event as evidence.
+    pub(super) fn show(&self, context: &Context<'_>) -> Evidence {
+        let place = context.place(self.identity, self.origin);
+        Evidence {
+            time: self.time,
+            audit_id: Some(self.audit_id.clone()),
+            file: place.file,
+            line: Some(place.line),
+        }
+    }
 }
 
 impl EvidenceSet {
@@ -61,7 +85,7 @@ impl EvidenceSet {
         if !early && !late {
             return;
         }
-        let entry = Entry::of(event);
+        let entry = Entry::at(event.time(), event);
         if early {
             insert(&mut self.first, entry.clone());
             self.first.truncate(KEPT);
@@ -111,16 +135,7 @@ impl EvidenceSet {
         let mut entries: Vec<&Entry> = self.first.iter().chain(&self.last).collect();
         entries.sort_unstable();
         entries.dedup();
-        let shown = entries.into_iter().map(|entry| {
-            let place = context.place(entry.identity, entry.origin);
-            let audit_id = entry.audit_id.clone();
-            Evidence {
-                time: entry.time,
-                audit_id: Some(audit_id),
-                file: place.file,
-                line: Some(place.line),
-            }
-        });
+        let shown = entries.into_iter().map(|entry| entry.show(context));
         let mut shown: Vec<Evidence> = shown.collect();
         shown.sort_unstable();
         shown

@@ -9,7 +9,7 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{Aspects, tally::earliest};
+use super::{Aspects, Gap, Traffic, tally::earliest, traffic::Strays};
 
 /// What a log as a whole has and lacks. Counted over all events, whatever their stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct LogFacts {
     pub first_event: Option<Timestamp>,
     /// Arrival of the last request.
     pub last_event: Option<Timestamp>,
+    /// Events over time.
+    pub traffic: Traffic,
 }
 
 impl LogFacts {
@@ -49,6 +51,7 @@ impl LogFacts {
         let time = event.time();
         self.first_event = earliest(self.first_event, time);
         self.last_event = self.last_event.max(time);
+        self.traffic.add(event);
     }
 
     /// Takes note of one request, beside [`LogFacts::observe`] for its event.
@@ -85,6 +88,22 @@ impl LogFacts {
             .then(|| "the log has no create, update, patch or delete at all: its policy leaves writes out".to_owned())
     }
 
+    /// The silences out of proportion to the traffic around them, by time. One after which no request
+    /// arrives is none: the end of a time window cuts off all but the closings of watches.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Gap> {
+        let mut gaps = self.traffic.gaps();
+        gaps.retain(|gap| Some(gap.to) <= self.last_event);
+        gaps
+    }
+
+    /// The few events at either end of the log that stand hours apart from all others.
+    pub(super) fn strays(&self) -> Vec<Strays> {
+        let mut strays = self.traffic.strays();
+        strays.retain(|strays| Some(strays.gap.to) <= self.last_event);
+        strays
+    }
+
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
         for (stage, count) in other.stages {
@@ -103,6 +122,7 @@ impl LogFacts {
         self.token_requests += other.token_requests;
         self.first_event = earliest(self.first_event, other.first_event);
         self.last_event = self.last_event.max(other.last_event);
+        self.traffic.merge(other.traffic);
     }
 
     /// Events of any stage.

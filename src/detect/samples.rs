@@ -11,7 +11,7 @@ use crate::{
     source::Origin,
 };
 
-use super::{Context, Merge, activity, deed};
+use super::{Context, Merge, activity, watching::lists_all};
 
 /// The lengths of a stretch, in seconds, the finest first.
 const WIDTHS: [i64; 5] = [10, 60, 300, 3600, 86_400];
@@ -153,13 +153,7 @@ impl SampleKind {
             return (Self::Other, String::new());
         };
         if object.name.is_empty() {
-            let bounds = ["resourceVersion", "limit", "continue"];
-            let bounded = || {
-                deed::has_parameter(event, |name, value| {
-                    bounds.contains(&name) && !value.is_empty()
-                })
-            };
-            let all = event.verb == "list" && !bounded();
+            let all = lists_all(event);
             return (
                 if all { Self::ListsAll } else { Self::Other },
                 String::new(),

@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use super::{
     AllowList, anonymous_access, authentication_failing, authentication_failures_metric,
-    denied_probing, permission_enumeration, runaway_controller, secret_cross_namespace,
-    secret_denied, secret_enumeration, serviceaccount_traffic_metric, stale_token, token_minted,
-    token_request_failing, token_request_rate_metric, token_shared,
+    denied_probing, hot_loop, permission_enumeration, policy_blind_spot, runaway_controller,
+    secret_cross_namespace, secret_denied, secret_enumeration, serviceaccount_traffic_metric,
+    stale_token, time_gap, token_minted, token_request_failing, token_request_rate,
+    token_request_rate_metric, token_shared, watch_churn,
 };
 
 /// Thresholds and allow-lists of all detectors.
@@ -15,6 +16,16 @@ use super::{
 pub struct Settings {
     /// When a controller counts as running away.
     pub runaway_controller: runaway_controller::Thresholds,
+    /// When retries are a loop.
+    pub hot_loop: hot_loop::Limits,
+    /// When watches and lists are too many.
+    pub watch_churn: watch_churn::Limits,
+    /// When one requester asks for too many tokens.
+    pub token_request_rate: token_request_rate::Limits,
+    /// How long a silence has to be.
+    pub time_gap: time_gap::Limits,
+    /// When something is missing, and not only rare.
+    pub policy_blind_spot: policy_blind_spot::Limits,
     /// When failed authentications are too many.
     pub authentication_failures_metric: authentication_failures_metric::Limits,
     /// When TokenRequests are too many.

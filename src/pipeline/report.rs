@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use crate::{
-    detect::{AccountUses, Bounds, Reconciled, Reconciliation},
+    detect::{AccountUses, Bounds, Gap, Reconciled, Reconciliation},
     source::Trouble,
 };
 
@@ -130,17 +130,6 @@ pub struct Duplicates {
     pub percent: f64,
     /// How many events the estimate rests on.
     pub sampled: u64,
-}
-
-/// A silence out of proportion to the traffic around it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// The last event before it (start of its time bucket).
-    pub from: Timestamp,
-    /// The first event after it (start of its time bucket).
-    pub to: Timestamp,
-    /// Its length.
-    pub seconds: u64,
 }
 
 /// What one detector could judge.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{
-        About, Aspects, Context, Detectors, LogFacts, MetricContext, Series, TokenUses,
-        metric_coverage, metric_findings, reconcile,
+        About, Aspects, Context, Detectors, LogFacts, MetricContext, TokenUses, metric_coverage,
+        metric_findings, reconcile,
     },
     event::{Event, Stage},
     finding::{relate, stories},
@@ -23,14 +23,13 @@ use super::{
     duplicates::Sample,
     exceptions::settle,
     fold::{Folded, Study},
-    gaps,
     ledger::Ledger,
     reading::Reading,
     scrapes::Scrapes,
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 3\n";
+const MAGIC: &[u8; 16] = b"satrail state 4\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
@@ -48,7 +47,6 @@ pub struct State {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Scan {
     log: LogFacts,
-    traffic: Series<768>,
     sample: Sample,
     detectors: Detectors,
     tokens: TokenUses,
@@ -57,7 +55,6 @@ pub(super) struct Scan {
 impl Study for Scan {
     fn event(&mut self, event: &Event<'_>) {
         self.log.observe(event);
-        self.traffic.add(event.time());
         self.sample.add(event);
     }
 
@@ -72,7 +69,6 @@ impl Study for Scan {
 
     fn merge(&mut self, other: Self) {
         self.log.merge(other.log);
-        self.traffic.merge(other.traffic);
         self.sample.merge(other.sample);
         self.detectors.merge(other.detectors);
         self.tokens.merge(other.tokens);
@@ -232,7 +228,7 @@ impl State {
                 percent,
                 sampled,
             },
-            gaps: gaps::find(&scan.traffic),
+            gaps: log.gaps(),
             detectors: detectors
                 .map(
                     |(about, coverage, reads): (&About, _, _)| DetectorCoverage {
