@@ -8,6 +8,7 @@ pub mod source;
 pub mod event;
 pub mod metric;
 pub mod detect;
+pub mod permission;
 pub mod pipeline;
 pub mod output;
 pub mod alert;

@@ -15,6 +15,7 @@ mod gaps;
 mod exceptions;
 mod accounts;
 mod census;
+mod permissions;
 mod scrapes;
 mod telemetry;
 mod state;
@@ -28,7 +29,7 @@ pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
     Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
-pub use run::{Error, accounts, scan, telemetry};
+pub use run::{Error, accounts, permissions, scan, telemetry};
 pub use scrapes::ScrapeHints;
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};

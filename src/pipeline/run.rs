@@ -3,6 +3,7 @@
 use crate::{
     event::Event,
     finding::Timestamp,
+    permission::UsedByAccount,
     source::{self, Input},
 };
 
@@ -53,6 +54,15 @@ pub fn accounts(
 ) -> Result<(State, Vec<AccountRow>), Error> {
     let (state, census) = beside_scan::<Census>(options, progress)?;
     Ok((state, census.rows()))
+}
+
+/// Reads everything once, with all detectors and the permissions that every ServiceAccount used or was
+/// refused.
+pub fn permissions(
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(State, UsedByAccount), Error> {
+    beside_scan(options, progress)
 }
 
 /// Reads everything once, with all detectors and what the `satrail_*` metrics count.
