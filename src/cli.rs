@@ -4,6 +4,7 @@
 
 mod alerts;
 mod arguments;
+mod rbac;
 mod surroundings;
 mod action;
 mod shell;
@@ -33,6 +34,7 @@ Examples:
   satrail scan /var/log/kubernetes/audit          what is wrong, as a table
   satrail scan --format json -o report.json *.gz  the same for programs
   satrail accounts /var/log/kubernetes/audit      who does what
+  satrail rbac --account shop/web DIR             the role that an account needs
   satrail explain secret-listing                  what a detector looks for
 
 Exit codes:
@@ -55,6 +57,9 @@ enum Command {
     /// Write metrics per ServiceAccount for Prometheus
     #[command(after_help = arguments::METRICS_EXAMPLES)]
     Metrics(MetricsArgs),
+    /// Write the smallest roles that allow what ServiceAccounts did
+    #[command(after_help = rbac::EXAMPLES)]
+    Rbac(Box<rbac::RbacArgs>),
     /// Make Prometheus alert rules that can fire, with unit tests that prove it; or check rules
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(Box<alerts::AlertsArgs>),

@@ -9,6 +9,7 @@ mod scan;
 mod merge;
 mod accounts;
 mod metrics;
+mod rbac;
 mod detectors;
 mod explain;
 
@@ -18,6 +19,7 @@ pub use detectors::detectors;
 pub use explain::explain;
 pub use merge::merge;
 pub use metrics::metrics;
+pub use rbac::rbac;
 pub use scan::scan;
 pub use verdict::{Exit, Verdict};
 

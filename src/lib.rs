@@ -9,6 +9,7 @@ pub mod event;
 pub mod metric;
 pub mod detect;
 pub mod permission;
+pub mod rbac;
 pub mod pipeline;
 pub mod output;
 pub mod alert;

@@ -12,6 +12,7 @@ mod jsonl;
 mod table;
 mod accounts;
 mod metrics;
+mod rbac;
 mod catalogue;
 mod atomic;
 
@@ -20,6 +21,9 @@ pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
 pub use metrics::{Moment, write_metrics, write_openmetrics};
 pub use paper::Look;
+pub use rbac::{
+    AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,
+};
 pub use units::thousands;
 
 use std::{

@@ -11,7 +11,7 @@ const ORDER: [&[&str]; 10] = [
     &["event", "metric"],
     &["detect"],
     &["permission"],
-    &["pipeline"],
+    &["pipeline", "rbac"],
     &["output", "alert", "query", "checkpoint"],
     &["config"],
     &["command"],

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use crate::{
     config::{
         self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
-        MetricsConfig, Output, selection, window,
+        MetricsConfig, Output, RbacConfig, selection, window,
     },
     finding::Severity,
     output::{Destination, Look},
@@ -22,6 +22,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
+    rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -33,6 +34,8 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail rbac`
+    Rbac(Box<RbacConfig>),
     /// `satrail alerts`
     Alerts(Box<AlertsConfig>),
     /// `satrail alerts lint`
@@ -89,6 +92,7 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Rbac(args) => Self::Rbac(Box::new(rbac::config(*args, around)?)),
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
@@ -213,7 +217,7 @@ pub(super) fn defaults(around: &Surroundings) -> Options {
 }
 
 /// `none_is_fine`: something else is read than logs.
-fn input(
+pub(super) fn input(
     args: InputArgs,
     command: &str,
     none_is_fine: bool,
@@ -284,7 +288,7 @@ pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
     Output::new(args.format, args.output, around.stdout)
 }
 
-const fn progress(args: &InputArgs, around: &Surroundings) -> bool {
+pub(super) const fn progress(args: &InputArgs, around: &Surroundings) -> bool {
     around.stderr_is_terminal && !args.no_progress
 }
 

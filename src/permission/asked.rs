@@ -12,6 +12,11 @@ use super::action::{ActionRef, is_label};
 /// Longer names are none that an object can have (253), a scheme and a port for proxies included.
 const LONGEST_NAME: usize = 300;
 
+/// No subresource.
+const NONE: Cow<'static, str> = Cow::Borrowed("");
+
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
 /// What the authorizer said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Answer {
@@ -171,8 +176,6 @@ fn impersonation<'a>(event: &Event<'a>, acted_as: User<'a>, mut each: impl FnMut
             answer: Answer::Allowed,
         });
     };
-    const NONE: Cow<'static, str> = Cow::Borrowed("");
-    const AUTHENTICATION: &str = "authentication.k8s.io";
     let account = acted_as.service_account();
     match account {
         Some(ServiceAccount { namespace, name }) => {

@@ -2,7 +2,7 @@
 
 use super::Action;
 
-/// Paths of the ClusterRoles system:discovery and system:public-info-viewer.
+/// Paths of system:discovery and system:public-info-viewer.
 const PATHS: [&str; 8] = [
     "/api",
     "/apis",
