@@ -8,11 +8,13 @@ mod progress;
 mod scan;
 mod merge;
 mod accounts;
+mod account;
 mod metrics;
 mod rbac;
 mod detectors;
 mod explain;
 
+pub use account::account;
 pub use accounts::accounts;
 pub use alerts::{alerts, alerts_lint};
 pub use detectors::detectors;

@@ -12,7 +12,7 @@ mod units;
 pub use alerts::{AlertsConfig, LintConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
-pub use roles::{RbacConfig, parse_account};
+pub use roles::{AccountConfig, RbacConfig, parse_account};
 pub use units::{parse_bound, parse_size, parse_step};
 
 use std::path::PathBuf;

@@ -11,11 +11,13 @@ mod json;
 mod jsonl;
 mod table;
 mod accounts;
+mod account;
 mod metrics;
 mod rbac;
 mod catalogue;
 mod atomic;
 
+pub use account::{AccountPage, write_pages};
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};

@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
-        MetricsConfig, Output, RbacConfig, selection, window,
+        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement,
+        LintConfig, MetricsConfig, Output, RbacConfig, selection, window,
     },
     finding::Severity,
     output::{Destination, Look},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Cli, Command, Surroundings, alerts,
+    Cli, Command, Surroundings, account, alerts,
     arguments::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
@@ -34,6 +34,8 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail account`
+    Account(Box<AccountConfig>),
     /// `satrail rbac`
     Rbac(Box<RbacConfig>),
     /// `satrail alerts`
@@ -92,6 +94,7 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Account(args) => Self::Account(Box::new(account::config(*args, around)?)),
             Command::Rbac(args) => Self::Rbac(Box::new(rbac::config(*args, around)?)),
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),

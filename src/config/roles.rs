@@ -8,6 +8,8 @@ use crate::{
     rbac::Widening,
 };
 
+use super::Output;
+
 /// For `satrail rbac`.
 #[derive(Debug, Clone)]
 pub struct RbacConfig {
@@ -21,6 +23,21 @@ pub struct RbacConfig {
     pub format: ManifestFormat,
     /// Where the files go; standard output without.
     pub directory: Option<PathBuf>,
+    /// Whether bad lines are an error.
+    pub strict: bool,
+    /// Whether to show a progress bar.
+    pub progress: bool,
+}
+
+/// For `satrail account`.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// What the pipeline is asked to do.
+    pub options: Options,
+    /// Which accounts.
+    pub accounts: Vec<AccountPattern>,
+    /// Where the pages go, and how.
+    pub output: Output,
     /// Whether bad lines are an error.
     pub strict: bool,
     /// Whether to show a progress bar.

@@ -27,10 +27,10 @@ pub(super) struct Lines<'a, S> {
 }
 
 impl<'a, S: Study> Lines<'a, S> {
-    pub(super) fn new(span: Span, seen: Option<&'a Seen>) -> Self {
+    pub(super) fn new(study: S, span: Span, seen: Option<&'a Seen>) -> Self {
         Self {
             reading: Reading::default(),
-            study: S::default(),
+            study,
             entries: Vec::new(),
             parser: Parser::default(),
             span,
