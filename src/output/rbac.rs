@@ -1,6 +1,9 @@
 //! `satrail rbac`: roles as YAML with comments that say where they come from, or as JSON.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use serde::Serialize;
 
@@ -243,7 +246,7 @@ fn summary(account: &AccountRoles) -> String {
         (account.undecided, "undecided"),
     ] {
         if count > 0 {
-            text += &format!(", {} {what}", units::thousands(count));
+            let _ = write!(text, ", {} {what}", units::thousands(count));
         }
     }
     text

@@ -2,7 +2,7 @@
 
 use crate::permission::{ACTIONS_KEPT, Action, NAMESPACES_KEPT, Permissions};
 
-use super::grants::Needs;
+use super::grants::{Needs, Objects};
 
 /// Questions that kube-apiserver asks the authorizer beside the request's own, and does not log.
 struct Hidden {
@@ -69,6 +69,12 @@ pub(super) fn notes(permissions: &Permissions, needs: &Needs) -> Vec<String> {
     if !needs.everywhere.is_empty() {
         notes.push(everywhere(&needs.everywhere));
     }
+    if let Some(name) = generated_name(needs) {
+        notes.push(format!(
+            "It is granted objects whose names look generated, such as {name}: the next one will be called \
+             otherwise. --expand-multi-name=0 grants any name.",
+        ));
+    }
     if permissions.overflowed() {
         notes.push(format!(
             "It did more than {ACTIONS_KEPT} different things, of which {ACTIONS_KEPT} are granted here: \
@@ -76,6 +82,23 @@ pub(super) fn notes(permissions: &Permissions, needs: &Needs) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// A name that a controller made: it ends in five of the characters that Kubernetes draws from (apimachinery
+/// `pkg/util/rand`).
+fn generated_name(needs: &Needs) -> Option<&str> {
+    const DRAWN: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let generated = |name: &&str| {
+        let suffix = name.rsplit_once('-').map(|(_, suffix)| suffix.as_bytes());
+        suffix.is_some_and(|s| s.len() == 5 && s.iter().all(|byte| DRAWN.contains(byte)))
+    };
+    let grants = needs.namespaces.values().chain([&needs.cluster]);
+    let objects = grants.flat_map(|g| g.resources.values()).flat_map(|verbs| verbs.values());
+    let names = objects.filter_map(|objects| match objects {
+        Objects::Named(names) => Some(names.iter().map(String::as_str)),
+        Objects::Any => None,
+    });
+    names.flatten().find(generated)
 }
 
 fn everywhere(actions: &[Action]) -> String {

@@ -2,7 +2,10 @@
 
 mod matrix;
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -81,14 +84,19 @@ fn one(page: &AccountPage<'_>, paper: &mut Paper<'_>) -> io::Result<()> {
 /// How many, when, and how they ended.
 fn requests(dossier: &Dossier, paper: &mut Paper<'_>) -> io::Result<()> {
     let uses = dossier.requests;
+    // Writing to a String cannot fail.
     let mut text = units::thousands(uses.count);
     for (uses, what) in [(dossier.refused, "refused"), (dossier.failed, "failed")] {
         if uses.count > 0 {
-            text += &format!(", {} {what}", units::thousands(uses.count));
+            let _ = write!(text, ", {} {what}", units::thousands(uses.count));
         }
     }
     if uses.count > 0 {
-        text += &format!("; {} UTC", units::range(uses.first_seen, uses.last_seen));
+        let _ = write!(
+            text,
+            "; {} UTC",
+            units::range(uses.first_seen, uses.last_seen)
+        );
     }
     label("Requests", &text, paper)?;
     if let Some(timeline) = &dossier.timeline {
@@ -116,12 +124,12 @@ fn requests(dossier: &Dossier, paper: &mut Paper<'_>) -> io::Result<()> {
 fn spark(timeline: &Timeline) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let peak = timeline.counts.iter().max().copied().unwrap_or(0).max(1);
-    let bar = |count: u64| match count {
-        0 => '·',
-        _ => {
-            let height = count.saturating_mul(8).div_ceil(peak).clamp(1, 8);
-            usize::try_from(height - 1).map_or('█', |at| BARS[at.min(7)])
-        }
+    let bar = |count: u64| {
+        let height = count.saturating_mul(8).div_ceil(peak).min(8);
+        let at = usize::try_from(height)
+            .ok()
+            .and_then(|height| height.checked_sub(1));
+        at.map_or('·', |at| BARS[at])
     };
     timeline.counts.iter().map(|&count| bar(count)).collect()
 }
@@ -229,15 +237,20 @@ fn story(credential: &Credential) -> String {
             .collect();
         let word = if values.distinct == 1 { one } else { many };
         if !names.is_empty() {
-            text += &format!(", {word} {}", names.join(", "));
+            let _ = write!(text, ", {word} {}", names.join(", "));
         }
         if values.distinct > 4 {
-            text += &format!(" and {} more", values.distinct - 4);
+            let _ = write!(text, " and {} more", values.distinct - 4);
         }
     }
     match &credential.minted {
         Some(minting) => {
-            text += &format!("; made by {} at {}", minting.by, units::time(minting.time));
+            let _ = write!(
+                text,
+                "; made by {} at {}",
+                minting.by,
+                units::time(minting.time)
+            );
         }
         None => text += "; made before this log, or not logged",
     }

@@ -213,9 +213,9 @@ fn permissions(permissions: &Permissions) -> Vec<Permission> {
         match spread.namespaces() {
             None => rows.push(row(action, Scope::ManyNamespaces, None, spread.anywhere())),
             Some(namespaces) => {
-                rows.extend(namespaces.iter().map(|(namespace, place)| {
-                    row(action, Scope::Namespace, Some(namespace), place)
-                }))
+                let one =
+                    |(namespace, place)| row(action, Scope::Namespace, Some(namespace), place);
+                rows.extend(namespaces.iter().map(one));
             }
         }
     }

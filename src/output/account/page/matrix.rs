@@ -1,9 +1,6 @@
 //! Permissions as a matrix: resources and namespaces down, verbs across, requests inside.
 
-use std::{
-    collections::BTreeMap,
-    io::{self},
-};
+use std::{collections::BTreeMap, fmt::Write as _, io};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -72,7 +69,7 @@ pub(super) fn write(
         fill("NAMESPACE", place)
     );
     for (verb, width) in &verbs {
-        head += &format!("  {verb:>width$}");
+        let _ = write!(head, "  {verb:>width$}");
     }
     paper.line(&[(BOLD, &fill(title, INDENT)), (BOLD, &head)])?;
     for ((name, namespace), row) in &rows {
@@ -82,7 +79,7 @@ pub(super) fn write(
                 .by_verb
                 .get(verb)
                 .map_or_else(String::new, |n| units::thousands(*n));
-            line += &format!("  {count:>width$}");
+            let _ = write!(line, "  {count:>width$}");
         }
         paper.line(&[(PLAIN, &" ".repeat(INDENT)), (PLAIN, line.trim_end())])?;
         named(row, paper)?;
