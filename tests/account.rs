@@ -54,7 +54,10 @@ fn recording() -> Option<PathBuf> {
 }
 
 fn lines(folder: &Path) -> Vec<String> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     files.sort();
     let mut lines = Vec::new();
     for file in files {
@@ -73,12 +76,16 @@ fn lines(folder: &Path) -> Vec<String> {
 
 /// Every event that stands for a request.
 fn requests(folder: &Path) -> Vec<Value> {
-    let mut events: Vec<Value> =
-        lines(folder).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut events: Vec<Value> = lines(folder)
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let key = |event: &Value| {
         ["auditID", "requestReceivedTimestamp", "verb", "requestURI"].map(|k| event[k].to_string())
     };
-    let complete = events.iter().filter(|event| event["stage"] == "ResponseComplete");
+    let complete = events
+        .iter()
+        .filter(|event| event["stage"] == "ResponseComplete");
     let complete: HashSet<_> = complete.map(key).collect();
     events.retain(|event| event["stage"] != "ResponseStarted" || !complete.contains(&key(event)));
     events
@@ -88,7 +95,12 @@ fn requests(folder: &Path) -> Vec<Value> {
 fn counts(values: &Value) -> BTreeMap<String, u64> {
     let values = values["values"].as_array().unwrap().iter();
     values
-        .map(|v| (v["value"].as_str().unwrap().to_owned(), v["count"].as_u64().unwrap()))
+        .map(|v| {
+            (
+                v["value"].as_str().unwrap().to_owned(),
+                v["count"].as_u64().unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -109,11 +121,20 @@ fn extra(event: &Value, key: &str) -> Option<String> {
 fn every_list_is_what_the_log_says() {
     for folder in [Some(sample()), recording()].into_iter().flatten() {
         let all = requests(&folder);
-        for account in ["ops/intruder", "shop/web", "kube-system/super", "ci/deployer", "ops/backup"] {
+        for account in [
+            "ops/intruder",
+            "shop/web",
+            "kube-system/super",
+            "ci/deployer",
+            "ops/backup",
+        ] {
             let page = page(account, &folder);
             let user = format!("system:serviceaccount:{}", account.replace('/', ":"));
-            let mine: Vec<Value> =
-                all.iter().filter(|e| e["user"]["username"] == *user).cloned().collect();
+            let mine: Vec<Value> = all
+                .iter()
+                .filter(|e| e["user"]["username"] == *user)
+                .cloned()
+                .collect();
             assert!(!mine.is_empty());
             assert_eq!(page["requests"]["count"], mine.len(), "{account}");
             let columns = page["timeline"]["counts"].as_array().unwrap();
@@ -121,16 +142,31 @@ fn every_list_is_what_the_log_says() {
             assert_eq!(sum, mine.len() as u64);
             let text = |value: &Value| value.as_str().map(str::to_owned);
             for (list, expected) in [
-                ("addresses", count(&mine, |e| text(e["sourceIPs"].as_array()?.last()?))),
-                ("user_agents", count(&mine, |e| Some(text(&e["userAgent"]).unwrap_or_default()))),
-                ("codes", count(&mine, |e| Some(e["responseStatus"]["code"].to_string()))),
+                (
+                    "addresses",
+                    count(&mine, |e| text(e["sourceIPs"].as_array()?.last()?)),
+                ),
+                (
+                    "user_agents",
+                    count(&mine, |e| Some(text(&e["userAgent"]).unwrap_or_default())),
+                ),
+                (
+                    "codes",
+                    count(&mine, |e| Some(e["responseStatus"]["code"].to_string())),
+                ),
                 ("pods", count(&mine, |e| extra(e, "pod-name"))),
                 ("nodes", count(&mine, |e| extra(e, "node-name"))),
-                ("acted_as", count(&mine, |e| text(&e["impersonatedUser"]["username"]))),
-                ("actors", count(&all, |e| {
-                    let as_it = e["impersonatedUser"]["username"] == *user;
-                    text(&e["user"]["username"]).filter(|_| as_it)
-                })),
+                (
+                    "acted_as",
+                    count(&mine, |e| text(&e["impersonatedUser"]["username"])),
+                ),
+                (
+                    "actors",
+                    count(&all, |e| {
+                        let as_it = e["impersonatedUser"]["username"] == *user;
+                        text(&e["user"]["username"]).filter(|_| as_it)
+                    }),
+                ),
             ] {
                 assert_eq!(counts(&page[list]), expected, "{account} {list}");
             }
@@ -158,7 +194,9 @@ fn credentials(page: &Value, mine: &[Value], all: &[Value], account: &str) {
         let issued = &event["annotations"]["authentication.kubernetes.io/issued-credential-id"];
         let object = &event["objectRef"];
         if object["namespace"] == namespace && object["name"] == name && issued.is_string() {
-            let place = expected.entry(issued.as_str().unwrap().to_owned()).or_default();
+            let place = expected
+                .entry(issued.as_str().unwrap().to_owned())
+                .or_default();
             place.1 = event["user"]["username"].as_str().map(str::to_owned);
         }
     }
@@ -182,7 +220,10 @@ fn matrix(page: &Value, all: &[Value], user: &str) {
             let sub = object["subresource"].as_str().map(|sub| format!("/{sub}"));
             let namespace = object["namespace"].as_str().unwrap_or("*");
             let verb = e["verb"].as_str().unwrap();
-            Some(format!("{verb} {resource}{} {namespace}", sub.unwrap_or_default()))
+            Some(format!(
+                "{verb} {resource}{} {namespace}",
+                sub.unwrap_or_default()
+            ))
         });
         let mut told = BTreeMap::new();
         for row in page[list].as_array().unwrap() {
@@ -203,7 +244,10 @@ fn matrix(page: &Value, all: &[Value], user: &str) {
 fn the_intruder_is_told_as_the_notes_of_the_recording_tell_it() {
     let Some(folder) = recording() else { return };
     let intruder = page("ops/intruder", &folder);
-    assert!(counts(&intruder["rbac_written"]).contains_key("create clusterrolebindings sys-metrics-helper"));
+    assert!(
+        counts(&intruder["rbac_written"])
+            .contains_key("create clusterrolebindings sys-metrics-helper")
+    );
     assert!(counts(&intruder["minted_for"]).contains_key("kube-system/super"));
     let denied = intruder["denied_roles"]["manifests"].to_string();
     assert!(denied.contains("secrets"), "{denied}");
@@ -226,9 +270,15 @@ fn the_intruder_is_told_as_the_notes_of_the_recording_tell_it() {
     assert_eq!(web["runbooks"][2]["applies"], "yes");
 
     let deployer = page("ci/deployer", &folder);
-    assert_eq!(counts(&deployer["legacy_secrets"]), [("deployer-token".to_owned(), 540)].into());
+    assert_eq!(
+        counts(&deployer["legacy_secrets"]),
+        [("deployer-token".to_owned(), 540)].into()
+    );
     assert_eq!(deployer["runbooks"][0]["applies"], "yes");
-    assert_eq!(page("shop/default", &folder)["runbooks"][1]["applies"], "yes");
+    assert_eq!(
+        page("shop/default", &folder)["runbooks"][1]["applies"],
+        "yes"
+    );
     let text = satrail(&["shop/idle"], &folder);
     assert!(text.contains("no request by it"), "{text}");
 }
@@ -247,17 +297,28 @@ fn documents_have_their_schema() {
         .prepare()
         .unwrap();
     let schema = read("account.schema.json");
-    let validator = jsonschema::options().with_registry(&registry).build(&schema).unwrap();
+    let validator = jsonschema::options()
+        .with_registry(&registry)
+        .build(&schema)
+        .unwrap();
     for folder in [Some(sample()), recording()].into_iter().flatten() {
-        let text = satrail(&["*/*", "--account", "no/body", "--format", "json"], &folder);
+        let text = satrail(
+            &["*/*", "--account", "no/body", "--format", "json"],
+            &folder,
+        );
         let document: Value = serde_json::from_str(&text).unwrap();
-        let errors: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+        let errors: Vec<_> = validator
+            .iter_errors(&document)
+            .map(|e| e.to_string())
+            .collect();
         assert!(errors.is_empty(), "{errors:#?}");
         assert!(document["accounts"].as_array().unwrap().len() > 10);
         assert_eq!(document["absent"], json!(["no/body"]));
 
         let text = satrail(&["*/*", "--format", "jsonl"], &folder);
-        let mut kinds = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut kinds = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
         assert_eq!(kinds.next().unwrap()["type"], "input");
         assert_eq!(kinds.next().unwrap()["type"], "account");
         assert_eq!(kinds.last().unwrap()["type"], "coverage");
@@ -339,10 +400,18 @@ fn hostile_words_reach_neither_terminal_nor_shell() {
             let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
             assert!(!text.contains(acts), "{width}: {text:?}");
         }
-        for runbook in page("shop/default", home.path())["runbooks"].as_array().unwrap() {
+        for runbook in page("shop/default", home.path())["runbooks"]
+            .as_array()
+            .unwrap()
+        {
             for step in runbook["steps"].as_array().unwrap() {
-                let Some(command) = step["command"].as_str() else { continue };
-                assert!(!command.contains("pwned") && !command.contains('\u{1b}'), "{command}");
+                let Some(command) = step["command"].as_str() else {
+                    continue;
+                };
+                assert!(
+                    !command.contains("pwned") && !command.contains('\u{1b}'),
+                    "{command}"
+                );
             }
         }
     }
@@ -356,17 +425,28 @@ fn every_command_is_one_for_a_shell() {
     for page in document["accounts"].as_array().unwrap() {
         for runbook in page["runbooks"].as_array().unwrap() {
             for step in runbook["steps"].as_array().unwrap() {
-                let Some(command) = step["command"].as_str() else { continue };
+                let Some(command) = step["command"].as_str() else {
+                    continue;
+                };
                 // Without running it; and jq's programs compile, whatever they are fed.
-                let shell = Command::new("bash").args(["-n", "-c", command]).output().unwrap();
+                let shell = Command::new("bash")
+                    .args(["-n", "-c", command])
+                    .output()
+                    .unwrap();
                 assert!(shell.status.success(), "{command}");
                 if let Some((_, jq)) = command.split_once("| jq ")
                     && seen.insert(jq.to_owned())
                 {
                     let jq = jq.split(" > ").next().unwrap();
-                    let run = Command::new("bash").args(["-c", &format!("jq {jq} < /dev/null")]).output();
+                    let run = Command::new("bash")
+                        .args(["-c", &format!("jq {jq} < /dev/null")])
+                        .output();
                     let run = run.unwrap();
-                    assert!(run.status.success(), "{}\n{jq}", String::from_utf8_lossy(&run.stderr));
+                    assert!(
+                        run.status.success(),
+                        "{}\n{jq}",
+                        String::from_utf8_lossy(&run.stderr)
+                    );
                 }
             }
         }

@@ -93,7 +93,9 @@ fn generated_name(needs: &Needs) -> Option<&str> {
         suffix.is_some_and(|s| s.len() == 5 && s.iter().all(|byte| DRAWN.contains(byte)))
     };
     let grants = needs.namespaces.values().chain([&needs.cluster]);
-    let objects = grants.flat_map(|g| g.resources.values()).flat_map(|verbs| verbs.values());
+    let objects = grants
+        .flat_map(|g| g.resources.values())
+        .flat_map(|verbs| verbs.values());
     let names = objects.filter_map(|objects| match objects {
         Objects::Named(names) => Some(names.iter().map(String::as_str)),
         Objects::Any => None,

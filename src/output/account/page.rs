@@ -10,9 +10,10 @@ use std::{
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
+    detect::Tallied,
     finding::Finding,
     pipeline::{Credential, Dossier, Report, Timeline, Values},
-    rbac::yaml,
+    rbac::{Body, yaml},
 };
 
 use super::{AccountPage, runbooks::Applies};
@@ -171,14 +172,20 @@ fn denied_roles(page: &AccountPage<'_>, paper: &mut Paper<'_>) -> io::Result<()>
     if roles.is_empty() {
         return Ok(());
     }
-    let text =
-        "If it should have been allowed, this would do (bindings: --format json, denied_roles):";
+    let text = "If that should have been allowed, these rules would do; manifests with bindings: \
+                --format json, denied_roles.";
     paper.entry((PLAIN, ""), INDENT, (PLAIN, text))?;
     let mut lines = Vec::new();
     for role in roles {
-        let value = serde_json::to_value(role)?;
-        lines.push("---".to_owned());
-        lines.extend(yaml(&value).lines().map(str::to_owned));
+        let Body::Role { rules } = &role.body else {
+            continue;
+        };
+        lines.push(match &role.metadata.namespace {
+            Some(namespace) => format!("{} in namespace {namespace}:", role.kind),
+            None => format!("{}:", role.kind),
+        });
+        let text = yaml(&serde_json::to_value(rules)?);
+        lines.extend(text.lines().map(|line| format!("  {line}")));
     }
     let indent = " ".repeat(INDENT);
     for line in lines.iter().take(ROLE_LINES) {
@@ -279,37 +286,51 @@ fn values(title: &str, values: &Values, paper: &mut Paper<'_>) -> io::Result<()>
         return Ok(());
     }
     paper.blank()?;
-    let rows: Vec<(String, String, String)> = (values.values.iter().take(SHOWN))
-        .map(|value| {
-            let text = match value.value.as_str() {
-                "" => "(none)".into(),
-                text => clip(text, LONGEST),
-            };
-            (
-                shown(&text).into_owned(),
-                units::thousands(value.count),
-                units::range(value.first_seen, value.last_seen),
-            )
-        })
-        .collect();
-    let widest = rows
-        .iter()
-        .map(|(text, ..)| text.width())
-        .max()
-        .unwrap_or(0)
-        .min(44);
-    let digits = rows
-        .iter()
-        .map(|(_, count, _)| count.len())
-        .max()
-        .unwrap_or(0);
-    for (n, (text, count, when)) in rows.iter().enumerate() {
-        let title = fill(if n == 0 { title } else { "" }, INDENT);
-        let text = fill(text, widest);
+    let shown: Vec<_> = values.values.iter().take(SHOWN).map(Shown::of).collect();
+    let digits = shown.iter().map(|v| v.count.len()).max().unwrap_or(0);
+    let when = shown.iter().map(|v| v.when.len()).max().unwrap_or(0);
+    // What is left beside the numbers; longer values have a line of their own.
+    let room = paper.room(INDENT + digits + when + 4).min(LONGEST);
+    let texts = shown.iter().map(|v| v.text.width());
+    let column = texts.filter(|width| *width <= room).max().unwrap_or(0);
+    for (n, Shown { text, count, when }) in shown.iter().enumerate() {
+        let (style, title) = if n == 0 { (BOLD, title) } else { (PLAIN, "") };
+        if text.width() > room {
+            paper.entry((style, title), INDENT, (PLAIN, text))?;
+            paper.entry((PLAIN, ""), INDENT + 2, (DIM, &format!("{count}  {when}")))?;
+            continue;
+        }
         let count = format!("  {count:>digits$}  ");
-        paper.line(&[(BOLD, &title), (PLAIN, &text), (PLAIN, &count), (DIM, when)])?;
+        let (title, text) = (fill(title, INDENT), fill(text, column));
+        paper.line(&[
+            (style, &title),
+            (PLAIN, &text),
+            (PLAIN, &count),
+            (DIM, when),
+        ])?;
     }
     more(values.values.len(), !values.complete, paper)
+}
+
+/// A value as it is shown.
+struct Shown {
+    text: String,
+    count: String,
+    when: String,
+}
+
+impl Shown {
+    fn of(value: &Tallied) -> Self {
+        let text = match value.value.as_str() {
+            "" => "(none)",
+            text => text,
+        };
+        Self {
+            text: shown(&clip(text, 3 * LONGEST)).into_owned(),
+            count: units::thousands(value.count),
+            when: units::range(value.first_seen, value.last_seen),
+        }
+    }
 }
 
 /// Says that a list goes on.

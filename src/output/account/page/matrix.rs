@@ -14,7 +14,7 @@ use crate::output::{
 };
 
 /// Longer resources and namespaces are cut.
-const LONGEST: usize = 44;
+const LONGEST: usize = 80;
 
 /// The order in which people think of verbs; others follow by name.
 const VERBS: [&str; 8] = [
@@ -63,30 +63,73 @@ pub(super) fn write(
         |texts: &mut dyn Iterator<Item = &String>| texts.map(|t| t.width()).max().unwrap_or(0);
     let resource = widest(&mut rows.iter().map(|(key, _)| &key.0)).max("RESOURCE".len());
     let place = widest(&mut rows.iter().map(|(key, _)| &key.1)).max("NAMESPACE".len());
+    let columns: usize = verbs.iter().map(|(_, width)| width + 2).sum();
+    if resource + 2 + place + columns > paper.room(INDENT) {
+        list(title, &rows, &verbs, paper)?;
+    } else {
+        grid(title, &rows, &verbs, (resource, place), paper)?;
+    }
+    if left > 0 {
+        let text = format!("and {left} more rows: --format json");
+        paper.entry((PLAIN, ""), INDENT, (DIM, &text))?;
+    }
+    Ok(())
+}
+
+type Rows = [((String, String), Row)];
+
+fn grid(
+    title: &str,
+    rows: &Rows,
+    verbs: &[(String, usize)],
+    (resource, place): (usize, usize),
+    paper: &mut Paper<'_>,
+) -> io::Result<()> {
+    // Writing to a String cannot fail.
     let mut head = format!(
         "{}  {}",
         fill("RESOURCE", resource),
         fill("NAMESPACE", place)
     );
-    for (verb, width) in &verbs {
+    for (verb, width) in verbs {
         let _ = write!(head, "  {verb:>width$}");
     }
     paper.line(&[(BOLD, &fill(title, INDENT)), (BOLD, &head)])?;
-    for ((name, namespace), row) in &rows {
+    for ((name, namespace), row) in rows {
         let mut line = format!("{}  {}", fill(name, resource), fill(namespace, place));
-        for (verb, width) in &verbs {
-            let count = row
-                .by_verb
-                .get(verb)
-                .map_or_else(String::new, |n| units::thousands(*n));
+        for (verb, width) in verbs {
+            let count = row.by_verb.get(verb);
+            let count = count.map_or_else(String::new, |n| units::thousands(*n));
             let _ = write!(line, "  {count:>width$}");
         }
         paper.line(&[(PLAIN, &" ".repeat(INDENT)), (PLAIN, line.trim_end())])?;
         named(row, paper)?;
     }
-    if left > 0 {
-        let text = format!("and {left} more rows: --format json");
-        paper.entry((PLAIN, ""), INDENT, (DIM, &text))?;
+    Ok(())
+}
+
+/// The same for a narrow terminal: a paragraph for each row.
+fn list(
+    title: &str,
+    rows: &Rows,
+    verbs: &[(String, usize)],
+    paper: &mut Paper<'_>,
+) -> io::Result<()> {
+    for (n, ((resource, place), row)) in rows.iter().enumerate() {
+        let label = if n == 0 { title } else { "" };
+        let place = match place.as_str() {
+            "*" => "in the whole cluster".to_owned(),
+            "-" => "(a path)".to_owned(),
+            namespace => format!("in {namespace}"),
+        };
+        let counts = verbs.iter().filter_map(|(verb, _)| {
+            let count = row.by_verb.get(verb)?;
+            Some(format!("{verb} {}", units::thousands(*count)))
+        });
+        let counts: Vec<_> = counts.collect();
+        let text = format!("{resource} {place}: {}", counts.join(", "));
+        paper.entry((BOLD, label), INDENT, (PLAIN, &text))?;
+        named(row, paper)?;
     }
     Ok(())
 }
