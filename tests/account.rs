@@ -251,6 +251,10 @@ fn the_intruder_is_told_as_the_notes_of_the_recording_tell_it() {
     assert!(counts(&intruder["minted_for"]).contains_key("kube-system/super"));
     let denied = intruder["denied_roles"]["manifests"].to_string();
     assert!(denied.contains("secrets"), "{denied}");
+    assert_eq!(
+        counts(&intruder["secrets_read"]),
+        [("*/*".to_owned(), 5)].into()
+    );
     let super_ = page("kube-system/super", &folder);
     let minted = super_["credentials"].as_array().unwrap().iter();
     let minted: Vec<_> = minted
@@ -321,7 +325,7 @@ fn documents_have_their_schema() {
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
         assert_eq!(kinds.next().unwrap()["type"], "input");
         assert_eq!(kinds.next().unwrap()["type"], "account");
-        assert_eq!(kinds.last().unwrap()["type"], "coverage");
+        assert_eq!(kinds.next_back().unwrap()["type"], "coverage");
     }
 }
 
@@ -395,11 +399,9 @@ fn hostile_words_reach_neither_terminal_nor_shell() {
         "x\ny",
     ] {
         let home = evil_log(word);
-        for width in ["40", "100"] {
-            let text = satrail(&["shop/default"], home.path());
-            let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
-            assert!(!text.contains(acts), "{width}: {text:?}");
-        }
+        let text = satrail(&["shop/default"], home.path());
+        let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(acts), "{text:?}");
         for runbook in page("shop/default", home.path())["runbooks"]
             .as_array()
             .unwrap()

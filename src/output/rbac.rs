@@ -85,7 +85,7 @@ impl AccountRoles {
         // ext4, XFS and others allow 255 bytes.
         if name.len() > 220 {
             let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes());
-            name = format!("{}-{hash:016x}", &name[..200]);
+            name = format!("{}-{hash:016x}", name.chars().take(200).collect::<String>());
         }
         format!("{name}.{}", format.extension())
     }
@@ -166,10 +166,8 @@ fn head(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         _ => "of no known time".to_owned(),
     };
     let requests = units::count(input.requests, "request");
-    comment(
-        &format!("Roles for what was used in an audit log of {requests}, {period}."),
-        out,
-    )?;
+    comment("Roles for what was used in this audit log:", out)?;
+    comment(&format!("{requests}, {period}."), out)?;
     for line in [
         "What did not happen in this time, or is not logged (policy level None), is not in here: think",
         "of what runs seldom (a CronJob, an upgrade, a clean-up) before you apply these.",

@@ -54,7 +54,8 @@ struct Entry {
     legacy_secrets: Tally,
     /// The bindings that allowed its requests, in kube-apiserver's words.
     grants: Tally,
-    /// Secrets that it read, `namespace/name`; `namespace/*` for lists and watches, `*` for all of them.
+    /// Secrets that it read, `namespace/name`; `namespace/*` for lists and watches, `*/*` for those over
+    /// all namespaces.
     secrets_read: Tally,
     /// Roles and bindings that it changed.
     rbac_written: Tally,
@@ -211,7 +212,7 @@ impl Entry {
         if event.is_core("secrets") && ["get", "list", "watch"].contains(&&*verb) {
             let (namespace, name) = (object.namespace.read(), object.name.read());
             let secret = match (namespace.is_empty(), name.is_empty()) {
-                (true, _) => "*".to_owned(),
+                (true, _) => "*/*".to_owned(),
                 (false, true) => format!("{namespace}/*"),
                 (false, false) => format!("{namespace}/{name}"),
             };

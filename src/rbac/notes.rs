@@ -72,8 +72,18 @@ pub(super) fn notes(permissions: &Permissions, needs: &Needs) -> Vec<String> {
     if let Some(name) = generated_name(needs) {
         notes.push(format!(
             "It is granted objects whose names look generated, such as {name}: the next one will be called \
-             otherwise. --expand-multi-name=0 grants any name.",
+             otherwise. satrail rbac --expand-multi-name=0 grants any name.",
         ));
+    }
+    if actions
+        .iter()
+        .any(|(action, _)| action.verb().starts_with("impersonate-on:"))
+    {
+        notes.push(
+            "It wanted to act as somebody, and the log does not say as whom: it would also need impersonate \
+             on that user, group or ServiceAccount."
+                .to_owned(),
+        );
     }
     if permissions.overflowed() {
         notes.push(format!(

@@ -1,8 +1,8 @@
 //! RBAC, a second time: what roles and bindings allow.
 //!
-//! After kubernetes `plugin/pkg/auth/authorizer/rbac/rbac.go` (RulesAllow, RuleAllows),
-//! `pkg/registry/rbac/validation/rule.go` (VisitRulesFor, appliesTo) and
-//! `pkg/apis/rbac/v1/evaluation_helpers.go` (VerbMatches and the like).
+//! After kubernetes `plugin/pkg/auth/authorizer/rbac/rbac.go` (`RulesAllow`, `RuleAllows`),
+//! `pkg/registry/rbac/validation/rule.go` (`VisitRulesFor`, `appliesTo`) and
+//! `pkg/apis/rbac/v1/evaluation_helpers.go` (`VerbMatches` and the like).
 
 use serde_json::{Value, json};
 
@@ -88,8 +88,8 @@ fn rule_allows(rule: &Value, request: &Attributes) -> bool {
     let resource = has("resources", &request.resource)
         || any_sub.is_some_and(|any| words(&rule["resources"]).contains(&any.as_str()));
     let names = words(&rule["resourceNames"]);
-    let named = names.is_empty() || names.contains(&request.name.as_str());
-    has("apiGroups", &request.group) && resource && named
+    let fits = names.is_empty() || names.contains(&request.name.as_str());
+    has("apiGroups", &request.group) && resource && fits
 }
 
 fn text<'a>(manifest: &'a Value, pointer: &str) -> &'a str {
@@ -107,11 +107,11 @@ impl Authorizer {
 
     /// With what every cluster gives to every account.
     pub(crate) fn allows(&self, request: &Attributes) -> bool {
-        self.allows_everybody(request) || self.manifests.iter().any(|m| self.binds(m, request))
+        Self::allows_everybody(request) || self.manifests.iter().any(|m| self.binds(m, request))
     }
 
     /// As `kubectl get clusterroles` shows them on a cluster of version 1.36.
-    pub(crate) fn allows_everybody(&self, request: &Attributes) -> bool {
+    pub(crate) fn allows_everybody(request: &Attributes) -> bool {
         let rules = [
             json!({"apiGroups": ["authorization.k8s.io"], "verbs": ["create"],
                    "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]}),
@@ -151,14 +151,14 @@ impl Authorizer {
 }
 
 /// A rule as single permissions of the role it stands in.
-pub(crate) fn atoms(role: &Value, rule: &Value) -> Vec<[String; 7]> {
+pub(crate) fn atoms(manifest: &Value, rule: &Value) -> Vec<[String; 7]> {
     let or_none = |key: &str| match words(&rule[key]) {
         words if words.is_empty() => vec!["-"],
         words => words,
     };
-    let (role, namespace) = (
-        text(role, "/metadata/name"),
-        text(role, "/metadata/namespace"),
+    let (owner, namespace) = (
+        text(manifest, "/metadata/name"),
+        text(manifest, "/metadata/namespace"),
     );
     let mut atoms = Vec::new();
     for verb in words(&rule["verbs"]) {
@@ -167,7 +167,7 @@ pub(crate) fn atoms(role: &Value, rule: &Value) -> Vec<[String; 7]> {
                 for name in or_none("resourceNames") {
                     for url in or_none("nonResourceURLs") {
                         atoms.push(
-                            [role, namespace, verb, group, resource, name, url].map(str::to_owned),
+                            [owner, namespace, verb, group, resource, name, url].map(str::to_owned),
                         );
                     }
                 }

@@ -146,7 +146,7 @@ fn impersonation(user: &Value, caller: &str) -> Vec<Attributes> {
     asked
 }
 
-/// What kube-apiserver makes of a URL (apiserver `pkg/endpoints/request/requestinfo.go` NewRequestInfo).
+/// What kube-apiserver makes of a URL (apiserver `pkg/endpoints/request/requestinfo.go` `NewRequestInfo`).
 fn attributes(event: &Value, account: String) -> Attributes {
     let uri = event["requestURI"].as_str().unwrap();
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));

@@ -175,6 +175,9 @@ fn denied_roles(page: &AccountPage<'_>, paper: &mut Paper<'_>) -> io::Result<()>
     let text = "If that should have been allowed, these rules would do; manifests with bindings: \
                 --format json, denied_roles.";
     paper.entry((PLAIN, ""), INDENT, (PLAIN, text))?;
+    for note in &page.denied_roles.notes {
+        paper.entry((PLAIN, ""), INDENT, (PLAIN, note))?;
+    }
     let mut lines = Vec::new();
     for role in roles {
         let Body::Role { rules } = &role.body else {

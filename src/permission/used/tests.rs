@@ -26,7 +26,9 @@ fn observe(used: &mut UsedByAccount, event: &serde_json::Value) {
 
 fn after(events: &[serde_json::Value]) -> UsedByAccount {
     let mut used = UsedByAccount::default();
-    events.iter().for_each(|event| observe(&mut used, event));
+    for event in events {
+        observe(&mut used, event);
+    }
     used
 }
 

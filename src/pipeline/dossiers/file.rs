@@ -63,7 +63,8 @@ pub struct Dossier {
     pub acted_as: Values,
     /// Who acted as it.
     pub actors: Values,
-    /// Secrets that it read.
+    /// Secrets that it read, `namespace/name`; lists and watches as `namespace/*`, over all namespaces as
+    /// `*/*`.
     pub secrets_read: Values,
     /// Roles and bindings that it changed.
     pub rbac_written: Values,
