@@ -4,6 +4,8 @@
 
 mod alerts;
 mod arguments;
+mod rbac;
+mod account;
 mod surroundings;
 mod action;
 mod shell;
@@ -34,6 +36,8 @@ Examples:
   satrail scan /var/log/kubernetes/audit          what is wrong, as a table
   satrail scan --format json -o report.json *.gz  the same for programs
   satrail accounts /var/log/kubernetes/audit      who does what
+  satrail account shop/web DIR                    all about one of them
+  satrail rbac --account shop/web DIR             the role that an account needs
   satrail explain secret-listing                  what a detector looks for
 
 Exit codes:
@@ -56,6 +60,12 @@ enum Command {
     /// Write metrics per ServiceAccount for Prometheus
     #[command(after_help = arguments::METRICS_EXAMPLES)]
     Metrics(MetricsArgs),
+    /// Show the life of one ServiceAccount: what it did, from where, with which tokens, and what to do
+    #[command(after_help = account::EXAMPLES)]
+    Account(Box<account::AccountArgs>),
+    /// Write the smallest roles that allow what ServiceAccounts did
+    #[command(after_help = rbac::EXAMPLES)]
+    Rbac(Box<rbac::RbacArgs>),
     /// Make Prometheus alert rules that can fire, with unit tests that prove it; or check rules
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(Box<alerts::AlertsArgs>),

@@ -8,16 +8,20 @@ mod progress;
 mod scan;
 mod merge;
 mod accounts;
+mod account;
 mod metrics;
+mod rbac;
 mod detectors;
 mod explain;
 
+pub use account::account;
 pub use accounts::accounts;
 pub use alerts::{alerts, alerts_lint};
 pub use detectors::detectors;
 pub use explain::explain;
 pub use merge::merge;
 pub use metrics::metrics;
+pub use rbac::rbac;
 pub use scan::scan;
 pub use verdict::{Exit, Verdict};
 

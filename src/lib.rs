@@ -8,6 +8,8 @@ pub mod source;
 pub mod event;
 pub mod metric;
 pub mod detect;
+pub mod permission;
+pub mod rbac;
 pub mod pipeline;
 pub mod output;
 pub mod alert;

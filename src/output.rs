@@ -11,15 +11,21 @@ mod json;
 mod jsonl;
 mod table;
 mod accounts;
+mod account;
 mod metrics;
+mod rbac;
 mod catalogue;
 mod atomic;
 
+pub use account::{AccountPage, write_pages};
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
 pub use metrics::{Moment, write_metrics, write_openmetrics};
 pub use paper::Look;
+pub use rbac::{
+    AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,
+};
 pub use units::thousands;
 
 use std::{

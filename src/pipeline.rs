@@ -14,12 +14,15 @@ mod lines;
 mod exceptions;
 mod accounts;
 mod census;
+mod permissions;
+mod dossiers;
 mod scrapes;
 mod telemetry;
 mod state;
 mod run;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
+pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
 pub use exceptions::{AccountPattern, Exception, apply_exceptions, settle};
 pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
@@ -27,7 +30,7 @@ pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
     Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
-pub use run::{Error, accounts, scan, telemetry};
+pub use run::{Error, accounts, dossiers, permissions, scan, telemetry};
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

@@ -5,12 +5,13 @@
 use std::{fs, path::Path};
 
 /// The order of DESIGN: stages of equal rank stand in one line and do not know each other.
-const ORDER: [&[&str]; 9] = [
+const ORDER: [&[&str]; 10] = [
     &["finding"],
     &["source"],
     &["event", "metric"],
     &["detect"],
-    &["pipeline"],
+    &["permission"],
+    &["pipeline", "rbac"],
     &["output", "alert", "query", "checkpoint"],
     &["config"],
     &["command"],

@@ -51,6 +51,21 @@ fn usage_errors_exit_with_2_and_say_what_to_do() {
             &["scan", "-o", "no/such/directory/report", "-"],
             "satrail: error: cannot write to no/such/directory/report",
         ),
+        (&["account"], "<ACCOUNT>"),
+        (
+            &["account", "web", "x"],
+            "a ServiceAccount is NAMESPACE/NAME",
+        ),
+        (
+            &["rbac", "--account", "shop", "x"],
+            "a ServiceAccount is NAMESPACE/NAME",
+        ),
+        (&["rbac", "--expand-multi-name=99", "x"], "is not in 0..=32"),
+        (&["rbac", "--expand-verbs=all", "x"], "read, write"),
+        (
+            &["rbac", "--output", "/dev/null/roles", "-"],
+            "cannot write to /dev/null/roles",
+        ),
         (
             &["scan", "--config", "no-such.toml", "-"],
             "cannot read no-such.toml",

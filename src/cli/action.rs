@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
-        MetricsConfig, Output, selection, window,
+        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement,
+        LintConfig, MetricsConfig, Output, RbacConfig, selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -18,11 +18,12 @@ use crate::{
 };
 
 use super::{
-    Cli, Command, Surroundings, alerts,
+    Cli, Command, Surroundings, account, alerts,
     arguments::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
+    rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -34,6 +35,10 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail account`
+    Account(Box<AccountConfig>),
+    /// `satrail rbac`
+    Rbac(Box<RbacConfig>),
     /// `satrail alerts`
     Alerts(Box<AlertsConfig>),
     /// `satrail alerts lint`
@@ -90,6 +95,8 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Account(args) => Self::Account(Box::new(account::config(*args, around)?)),
+            Command::Rbac(args) => Self::Rbac(Box::new(rbac::config(*args, around)?)),
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
@@ -211,7 +218,7 @@ pub(super) fn defaults(around: &Surroundings) -> Options {
 }
 
 /// `none_is_fine`: something else is read than logs.
-fn input(
+pub(super) fn input(
     args: InputArgs,
     command: &str,
     none_is_fine: bool,
@@ -282,7 +289,7 @@ pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
     Output::new(args.format, args.output, around.stdout)
 }
 
-const fn progress(args: &InputArgs, around: &Surroundings) -> bool {
+pub(super) const fn progress(args: &InputArgs, around: &Surroundings) -> bool {
     around.stderr_is_terminal && !args.no_progress
 }
 

@@ -248,7 +248,7 @@ pub(super) struct OutputArgs {
 }
 
 /// One of several names, each with its value.
-fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+pub(super) fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     all: [(&'static str, T); N],
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |text| {

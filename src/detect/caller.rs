@@ -70,12 +70,6 @@ impl Callers {
         &self.user_agents
     }
 
-    /// The addresses that the requests came from, the most frequent first.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
-        let ranked = self.addresses.ranked().into_iter();
-        ranked.map(|address| address.value.as_str())
-    }
-
     /// The credentials that were used, and as whom they acted: what other findings may be about too.
     pub(super) fn involved(&self) -> Involved {
         let credentials = self.credentials.ranked().into_iter();

@@ -161,7 +161,7 @@ impl Glimpse {
         if known.is_some_and(|known| by_time(time) > known) {
             return;
         }
-        let entry = Entry::of(event);
+        let entry = Entry::at(time, event);
         self.first = Some(
             self.first
                 .take()
@@ -215,15 +215,6 @@ impl<'a> FromIterator<&'a Glimpse> for EvidenceSet {
 }
 
 impl Entry {
-    fn of(event: &Event<'_>) -> Self {
-        Self {
-            time: event.time(),
-            identity: event.identity(),
-            origin: event.origin,
-            audit_id: event.audit_id.read().into_owned(),
-        }
-    }
-
     fn first_of(self, other: Self) -> Self {
         if (by_time(other.time), &other) < (by_time(self.time), &self) {
             other

@@ -253,7 +253,8 @@ impl Mint {
 
     /// The addresses that it was asked for from.
     pub(super) fn addresses(&self) -> BTreeSet<&str> {
-        self.activity.callers.addresses().collect()
+        let addresses = self.activity.callers.addresses().ranked().into_iter();
+        addresses.map(|address| address.value.as_str()).collect()
     }
 }
 

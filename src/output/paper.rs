@@ -60,6 +60,12 @@ impl<'a> Paper<'a> {
         self.look.width.is_none()
     }
 
+    /// How many columns there are beside an indent; as many as it takes where lines are kept whole.
+    pub(super) fn room(&self, indent: usize) -> usize {
+        let width = self.look.width.unwrap_or(usize::MAX);
+        width.saturating_sub(indent)
+    }
+
     pub(super) fn blank(&mut self) -> io::Result<()> {
         self.out.write_all(b"\n")
     }

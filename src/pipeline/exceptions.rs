@@ -54,13 +54,19 @@ impl AccountPattern {
         if self.0 == "*" {
             return true;
         }
-        match (self.0.split_once('/'), &subject.namespace) {
-            (Some((namespace, name)), Some(actual)) => {
-                matches_pattern(namespace, actual) && matches_pattern(name, &subject.name)
-            }
-            (None, None) => matches_pattern(&self.0, &subject.name),
-            _ => false,
+        match &subject.namespace {
+            Some(namespace) => self.matches_account(namespace, &subject.name),
+            None => !self.0.contains('/') && matches_pattern(&self.0, &subject.name),
         }
+    }
+
+    /// Whether the ServiceAccount `namespace/name` is meant.
+    #[must_use]
+    pub fn matches_account(&self, namespace: &str, name: &str) -> bool {
+        self.0 == "*"
+            || self.0.split_once('/').is_some_and(|(namespaces, names)| {
+                matches_pattern(namespaces, namespace) && matches_pattern(names, name)
+            })
     }
 }
 

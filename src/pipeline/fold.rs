@@ -63,8 +63,13 @@ pub(super) struct Folded<S> {
     pub(super) study: S,
 }
 
-/// Reads every input once, over `threads` workers (0: one for each core).
-pub(super) fn run<S: Study>(job: &Job<'_>, threads: usize) -> Result<Folded<S>, String> {
+/// Reads every input once, over `threads` workers (0: one for each core), each with a study of its own
+/// that begins as `new` makes it.
+pub(super) fn run<S: Study>(
+    job: &Job<'_>,
+    threads: usize,
+    new: &(dyn Fn() -> S + Sync),
+) -> Result<Folded<S>, String> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -75,8 +80,8 @@ pub(super) fn run<S: Study>(job: &Job<'_>, threads: usize) -> Result<Folded<S>, 
         changed: Condvar::new(),
         ledger: Mutex::default(),
     };
-    let parts = pool.broadcast(|_| shared.work::<S>());
-    let (mut reading, mut study) = (Reading::default(), S::default());
+    let parts = pool.broadcast(|_| shared.work(new()));
+    let (mut reading, mut study) = (Reading::default(), new());
     for (their_reading, their_study) in parts {
         reading.merge(their_reading);
         study.merge(their_study);
@@ -131,9 +136,9 @@ impl Opened {
 }
 
 impl Shared<'_> {
-    fn work<S: Study>(&self) -> (Reading, S) {
+    fn work<S: Study>(&self, study: S) -> (Reading, S) {
         let mut buffer = Buffer::default();
-        let mut lines = Lines::<S>::new(self.job.span, self.job.seen);
+        let mut lines = Lines::new(study, self.job.span, self.job.seen);
         while let Some(input) = self.take_on() {
             self.job.progress.file(input.name());
             let opened = input.open(self.job.limits).map(Opened::new);

@@ -27,10 +27,10 @@ pub(super) struct Lines<'a, S> {
 }
 
 impl<'a, S: Study> Lines<'a, S> {
-    pub(super) fn new(span: Span, seen: Option<&'a Seen>) -> Self {
+    pub(super) fn new(study: S, span: Span, seen: Option<&'a Seen>) -> Self {
         Self {
             reading: Reading::default(),
-            study: S::default(),
+            study,
             entries: Vec::new(),
             parser: Parser::default(),
             span,
@@ -235,7 +235,7 @@ mod tests {
 
     /// Requests, bad lines and lines of a chunk.
     fn read(chunk: &[u8]) -> (u64, u64, u64) {
-        let mut lines = Lines::<Count>::new(Span::default(), None);
+        let mut lines = Lines::new(Count::default(), Span::default(), None);
         lines.chunk(1, 0, chunk);
         (lines.study.0, lines.reading.bad_lines, lines.reading.lines)
     }

@@ -1,13 +1,16 @@
 //! A whole run: inputs -> state.
 
+use std::sync::Arc;
+
 use crate::{
     event::Event,
     finding::Timestamp,
+    permission::UsedByAccount,
     source::{self, Input},
 };
 
 use super::{
-    AccountRow, Options, Progress, State, Window,
+    AccountPattern, AccountRow, Dossiers, Options, Progress, State, Window,
     census::Census,
     duplicates::Seen,
     fold::{self, Folded, Job, Study},
@@ -41,7 +44,7 @@ pub enum Error {
 /// there is no audit log, the newest event is the newest scrape.
 pub fn scan(options: &Options, progress: &dyn Progress) -> Result<State, Error> {
     let mut scrapes = Scrapes::read(options, progress)?;
-    let (folded, newest) = study::<Scan>(options, progress)?;
+    let (folded, newest) = study::<Scan>(options, progress, &Scan::default)?;
     scrapes.keep(options.window.span(newest.or(scrapes.newest())));
     Ok(State::new(folded, scrapes, options.dedup))
 }
@@ -51,26 +54,49 @@ pub fn accounts(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<(State, Vec<AccountRow>), Error> {
-    let (state, census) = beside_scan::<Census>(options, progress)?;
+    let (state, census) = beside_scan(options, progress, &Census::default)?;
     Ok((state, census.rows()))
+}
+
+/// Reads everything once, with all detectors and the permissions that every ServiceAccount used or was
+/// refused.
+pub fn permissions(
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(State, UsedByAccount), Error> {
+    beside_scan(options, progress, &UsedByAccount::default)
+}
+
+/// Reads everything once, with all detectors and a dossier of every ServiceAccount that `wanted` names.
+pub fn dossiers(
+    options: &Options,
+    wanted: &[AccountPattern],
+    progress: &dyn Progress,
+) -> Result<(State, Dossiers), Error> {
+    let wanted: Arc<[AccountPattern]> = wanted.into();
+    beside_scan(options, progress, &|| Dossiers::new(Arc::clone(&wanted)))
 }
 
 /// Reads everything once, with all detectors and what the `satrail_*` metrics count.
 ///
 /// Requests that are still open are counted, as the report of the state will do.
 pub fn telemetry(options: &Options, progress: &dyn Progress) -> Result<(State, Telemetry), Error> {
-    let (state, mut telemetry) = beside_scan::<Telemetry>(options, progress)?;
+    let (state, mut telemetry) = beside_scan(options, progress, &Telemetry::default)?;
     telemetry.add_bad_lines(state.bad_lines());
     Ok((state, telemetry))
 }
 
 /// A scan and another study in one pass.
-fn beside_scan<S: Study>(options: &Options, progress: &dyn Progress) -> Result<(State, S), Error> {
+fn beside_scan<S: Study>(
+    options: &Options,
+    progress: &dyn Progress,
+    new: &(dyn Fn() -> S + Sync),
+) -> Result<(State, S), Error> {
     let Folded {
         reading,
         ledger,
         study: (scan, mut other),
-    } = study::<(Scan, S)>(options, progress)?.0;
+    } = study(options, progress, &|| (Scan::default(), new()))?.0;
     ledger.count_open(&mut other);
     let folded = Folded {
         reading,
@@ -84,6 +110,7 @@ fn beside_scan<S: Study>(options: &Options, progress: &dyn Progress) -> Result<(
 pub(super) fn study<S: Study>(
     options: &Options,
     progress: &dyn Progress,
+    new: &(dyn Fn() -> S + Sync),
 ) -> Result<(Folded<S>, Option<Timestamp>), Error> {
     let found = source::find(&options.paths);
     let sizes: Option<u64> = found.inputs.iter().map(Input::stored_bytes).sum();
@@ -102,7 +129,7 @@ pub(super) fn study<S: Study>(
         seen: seen.as_ref(),
         progress,
     };
-    let mut folded = fold::run::<S>(&job, options.threads).map_err(Error::Threads)?;
+    let mut folded = fold::run(&job, options.threads, new).map_err(Error::Threads)?;
     folded.reading.troubles.extend(found.troubles);
     Ok((folded, newest))
 }
@@ -124,7 +151,7 @@ fn newest(
         seen: None,
         progress,
     };
-    let folded = fold::run::<Newest>(&job, options.threads).map_err(Error::Threads)?;
+    let folded = fold::run(&job, options.threads, &Newest::default).map_err(Error::Threads)?;
     Ok(folded.study.0)
 }
 

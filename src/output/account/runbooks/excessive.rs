@@ -1,0 +1,60 @@
+//! Runbook 5: permissions that are too wide.
+
+use crate::pipeline::Scope;
+
+use super::{Applies, Runbook, Walk, by_hand, run, some};
+
+impl Walk<'_> {
+    pub(super) fn excessive(&self) -> Runbook {
+        let (ns, name, dossier) = (&self.namespace, &self.name, self.dossier);
+        let used = dossier.used.iter();
+        let wide = used.filter(|p| matches!(p.scope, Scope::Cluster | Scope::ManyNamespaces));
+        let why = format!(
+            "Permissions that it used: {}, {} of them on the whole cluster. What else it may do stands in \
+             no log: the first two commands tell.",
+            dossier.used.len(),
+            wide.count()
+        );
+        let mut steps = vec![
+            run(
+                "What it may do",
+                format!("kubectl auth can-i --list --as={} -n {ns}", self.user),
+            ),
+            run(
+                "The bindings that give it that, those of its groups included",
+                format!(
+                    "kubectl get rolebindings,clusterrolebindings -A -o json | jq -r --arg ns {ns} \
+                     --arg sa {name} '.items[] | select(any(.subjects[]?; \
+                     (.kind == \"ServiceAccount\" and .name == $sa and .namespace == $ns) or \
+                     (.kind == \"Group\" and (.name | IN(\"system:serviceaccounts\", \
+                     \"system:serviceaccounts:\" + $ns, \"system:authenticated\"))))) | \
+                     [.kind, .metadata.namespace // \"*\", .metadata.name, .roleRef.name] | @tsv'"
+                ),
+            ),
+        ];
+        if !dossier.grants.is_empty() {
+            let grants = some(&dossier.grants);
+            steps.push(by_hand(format!(
+                "Of them, those that this log names: {grants}"
+            )));
+        }
+        steps.push(run(
+            "The smallest roles that allow what it did in this log",
+            format!(
+                "satrail rbac --account {ns}/{name} {} > roles.yaml",
+                self.log
+            ),
+        ));
+        steps.push(run(
+            "Give it those first, then take the wide bindings away, and watch for refusals",
+            "kubectl diff -f roles.yaml; kubectl apply -f roles.yaml".to_owned(),
+        ));
+        Runbook {
+            number: 5,
+            title: "Permissions that are too wide",
+            applies: Applies::Unknown,
+            why,
+            steps,
+        }
+    }
+}
