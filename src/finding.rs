@@ -5,11 +5,13 @@
 
 mod attribute;
 mod severity;
+mod shell;
 mod subject;
 mod timestamp;
 
 pub use attribute::{Attribute, Attributes};
 pub use severity::Severity;
+pub use shell::quote;
 pub use subject::{Subject, SubjectKind};
 pub use timestamp::Timestamp;
 

@@ -18,6 +18,7 @@ mod census;
 mod scrapes;
 mod telemetry;
 mod state;
+mod usage;
 mod run;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
@@ -28,7 +29,7 @@ pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
     Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
-pub use run::{Error, accounts, scan, telemetry};
+pub use run::{Error, accounts, scan, telemetry, usage};
 pub use scrapes::ScrapeHints;
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 const ORDER: [&[&str]; 9] = [
     &["finding"],
     &["source"],
-    &["event", "metric"],
+    &["event", "metric", "inventory"],
     &["detect"],
     &["pipeline"],
     &["output", "alert", "query", "checkpoint"],

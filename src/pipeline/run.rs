@@ -3,6 +3,7 @@
 use crate::{
     event::Event,
     finding::Timestamp,
+    inventory::Usage,
     source::{self, Input},
 };
 
@@ -14,6 +15,7 @@ use super::{
     scrapes::Scrapes,
     state::Scan,
     telemetry::Telemetry,
+    usage::Used,
 };
 
 /// Why a run did not come to anything.
@@ -62,6 +64,12 @@ pub fn telemetry(options: &Options, progress: &dyn Progress) -> Result<(State, T
     let (state, mut telemetry) = beside_scan::<Telemetry>(options, progress)?;
     telemetry.add_bad_lines(state.bad_lines());
     Ok((state, telemetry))
+}
+
+/// Reads everything once, with all detectors and what an inventory wants to know of accounts and pods.
+pub fn usage(options: &Options, progress: &dyn Progress) -> Result<(State, Usage), Error> {
+    let (state, used) = beside_scan::<Used>(options, progress)?;
+    Ok((state, used.usage()))
 }
 
 /// A scan and another study in one pass.
