@@ -9,6 +9,7 @@ mod scan;
 mod merge;
 mod accounts;
 mod metrics;
+mod inventory;
 mod detectors;
 mod explain;
 
@@ -16,6 +17,7 @@ pub use accounts::accounts;
 pub use alerts::{alerts, alerts_lint};
 pub use detectors::detectors;
 pub use explain::explain;
+pub use inventory::inventory;
 pub use merge::merge;
 pub use metrics::metrics;
 pub use scan::scan;

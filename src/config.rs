@@ -6,11 +6,13 @@
 mod alerts;
 mod error;
 mod file;
+mod inventory;
 mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
+pub use inventory::InventoryConfig;
 pub use units::{parse_bound, parse_size, parse_step};
 
 use std::path::PathBuf;

@@ -19,13 +19,25 @@ mod usage;
 mod rbac;
 mod power;
 mod unused;
+mod issue;
+mod world;
+mod checks;
+mod practices;
+mod yaml;
+mod manifests;
+mod report;
 
+pub use checks::{Holder, LegacyToken, Verdict};
+pub use issue::{Check, Evidence, Issue, Object};
+pub use manifests::Manifest;
 pub use objects::{
     Account, Binding, Condition, Id, Inventory, Owner, Pod, ProjectedToken, Role, RoleRef, Rule,
-    SecretUse, Selector, Subject, TokenSecret,
+    SecretUse, Selector, Subject, TokenSecret, automounts,
 };
 pub use power::{Power, lists_secrets};
+pub use practices::{Kept, Practice};
 pub use rbac::{Grant, GrantedRule, Rbac};
 pub use read::{Dumps, read};
+pub use report::{AccountRow, Gone, GrantRow, Log, PodRow, Read, Report, RuleRow, report};
 pub use unused::{Cell, GrantUse, RuleUse, Used, granted_minus_used};
 pub use usage::{AccountUsage, Action, SecretUsage, Usage, UsedPermission, pod_key};

@@ -30,6 +30,7 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
         Action::Scan(config) => command::scan(config),
         Action::Merge(config) => command::merge(config),
         Action::Accounts(config) => command::accounts(config),
+        Action::Inventory(config) => command::inventory(config),
         Action::Alerts(config) => command::alerts(config),
         Action::Lint(config) => command::alerts_lint(config),
         Action::Metrics(config) => command::metrics(config),

@@ -12,12 +12,14 @@ mod jsonl;
 mod table;
 mod accounts;
 mod metrics;
+mod inventory;
 mod catalogue;
 mod atomic;
 
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
+pub use inventory::write_inventory;
 pub use metrics::{Moment, write_metrics, write_openmetrics};
 pub use paper::Look;
 pub use units::thousands;

@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement, LintConfig,
-        MetricsConfig, Output, selection, window,
+        self, AccountsConfig, AlertsConfig, Config, ConfigFile, InventoryConfig, Judgement,
+        LintConfig, MetricsConfig, Output, selection, window,
     },
     finding::Severity,
     output::{Destination, Look},
@@ -22,6 +22,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
+    inventory,
 };
 
 /// What is to be done, with everything that it takes.
@@ -33,6 +34,8 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail inventory`
+    Inventory(Box<InventoryConfig>),
     /// `satrail alerts`
     Alerts(Box<AlertsConfig>),
     /// `satrail alerts lint`
@@ -89,6 +92,7 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Inventory(args) => inventory::action(*args, around)?,
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),

@@ -24,9 +24,15 @@ pub(super) enum Guess {
 /// What the file that starts with `head` holds.
 pub(super) fn guess(head: &[u8]) -> Guess {
     let text = head.trim_ascii_start();
-    if [&b"apiVersion:"[..], b"kind:", b"items:", b"---", b"- apiVersion:"]
-        .iter()
-        .any(|start| text.starts_with(start))
+    if [
+        &b"apiVersion:"[..],
+        b"kind:",
+        b"items:",
+        b"---",
+        b"- apiVersion:",
+    ]
+    .iter()
+    .any(|start| text.starts_with(start))
     {
         return Guess::Yaml;
     }
@@ -189,16 +195,37 @@ mod tests {
     #[test]
     fn tells_dumps_from_logs() {
         for (text, expected) in [
-            (r#"{"apiVersion":"v1","items":[],"kind":"List"}"#, Guess::Dump),
-            (r#"{"apiVersion":"v1","items":[{"apiVersion":"v1","data":{"a":"#, Guess::Dump),
+            (
+                r#"{"apiVersion":"v1","items":[],"kind":"List"}"#,
+                Guess::Dump,
+            ),
+            (
+                r#"{"apiVersion":"v1","items":[{"apiVersion":"v1","data":{"a":"#,
+                Guess::Dump,
+            ),
             ("\n { \"kind\": \"ServiceAccountList\", ", Guess::Dump),
-            (r#"{"kind":"Secret","apiVersion":"v1","metadata":{}}"#, Guess::Dump),
-            (r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"x"}"#, Guess::Log),
-            (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[{"#, Guess::Log),
-            (r#"{"items":[{"level":"Metadata","auditID":"x"}],"kind":"EventList"}"#, Guess::Log),
+            (
+                r#"{"kind":"Secret","apiVersion":"v1","metadata":{}}"#,
+                Guess::Dump,
+            ),
+            (
+                r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"x"}"#,
+                Guess::Log,
+            ),
+            (
+                r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[{"#,
+                Guess::Log,
+            ),
+            (
+                r#"{"items":[{"level":"Metadata","auditID":"x"}],"kind":"EventList"}"#,
+                Guess::Log,
+            ),
             (r#"{"messageType":"DATA_MESSAGE","owner":"1"}"#, Guess::Log),
             (r#"{"records":[{"category":"kube-audit"}]}"#, Guess::Log),
-            ("2024-01-02T03:04:05Z stdout F {\"kind\":\"Event\"}", Guess::Log),
+            (
+                "2024-01-02T03:04:05Z stdout F {\"kind\":\"Event\"}",
+                Guess::Log,
+            ),
             ("apiVersion: v1\nitems:\n", Guess::Yaml),
             ("---\nkind: List\n", Guess::Yaml),
             ("", Guess::Log),

@@ -282,13 +282,8 @@ impl Inventory {
         namespace: &'a str,
         name: &'a str,
     ) -> impl Iterator<Item = &'a Pod> + 'a {
-        let from = self
-            .pods
-            .partition_point(|pod| pod.id.namespace.as_str() < namespace);
-        let in_namespace = self.pods.get(from..).unwrap_or_default().iter();
-        in_namespace
-            .take_while(move |pod| pod.id.namespace == namespace)
-            .filter(move |pod| pod.account == name)
+        let pods = in_namespace(&self.pods, namespace, |pod| &pod.id);
+        pods.iter().filter(move |pod| pod.account == name)
     }
 
     /// The Secrets with tokens of that account.
@@ -297,9 +292,34 @@ impl Inventory {
         namespace: &'a str,
         name: &'a str,
     ) -> impl Iterator<Item = &'a TokenSecret> + 'a {
-        let of = move |secret: &&TokenSecret| {
-            secret.id.namespace == namespace && secret.account == name
-        };
-        self.token_secrets.iter().filter(of)
+        let secrets = in_namespace(&self.token_secrets, namespace, |secret| &secret.id);
+        secrets.iter().filter(move |secret| secret.account == name)
     }
+
+    /// Whether a token is mounted into the pod: its own `automountServiceAccountToken` has the last word,
+    /// then the account's, and where neither says anything it is.
+    #[must_use]
+    pub fn automounts(&self, pod: &Pod) -> bool {
+        let account = self.account(&pod.id.namespace, &pod.account);
+        automounts(pod.automount, account.and_then(|account| account.automount))
+    }
+}
+
+/// Whether a token is mounted, by what the pod and its account say of it (kubernetes
+/// `plugin/pkg/admission/serviceaccount` `shouldAutomount`).
+#[must_use]
+pub fn automounts(pod: Option<bool>, account: Option<bool>) -> bool {
+    pod.or(account).unwrap_or(true)
+}
+
+/// What of a sorted list is in a namespace.
+pub(super) fn in_namespace<'a, T>(
+    sorted: &'a [T],
+    namespace: &str,
+    id: impl Fn(&T) -> &Id,
+) -> &'a [T] {
+    let from = sorted.partition_point(|object| id(object).namespace.as_str() < namespace);
+    let rest = sorted.get(from..).unwrap_or_default();
+    let to = rest.partition_point(|object| id(object).namespace == namespace);
+    rest.get(..to).unwrap_or_default()
 }

@@ -54,7 +54,9 @@ pub(super) fn parse(input: impl Read, sink: &mut dyn Sink) -> Result<(), String>
 fn told(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     if error.is_eof() {
-        format!("it ends in the middle of an object (line {line}): the dump was cut short, take it again")
+        format!(
+            "it ends in the middle of an object (line {line}): the dump was cut short, take it again"
+        )
     } else if error.is_io() {
         "it cannot be read any further".to_owned()
     } else if error.is_data() {

@@ -68,7 +68,9 @@ impl Power {
         match (self, cluster_wide) {
             (Self::Everything, true) => Severity::Critical,
             (Self::Wildcard, true) => Severity::Medium,
-            (Self::Wildcard | Self::Exec | Self::ReadSecrets | Self::NodesProxy, false) => Severity::Low,
+            (Self::Wildcard | Self::Exec | Self::ReadSecrets | Self::NodesProxy, false) => {
+                Severity::Low
+            }
             (_, true) => Severity::High,
             (_, false) => Severity::Medium,
         }
@@ -78,7 +80,10 @@ impl Power {
     fn probes(self) -> &'static [(&'static str, &'static str, &'static str)] {
         match self {
             Self::Everything | Self::Wildcard => &[],
-            Self::Escalate => &[("escalate", RBAC, "clusterroles"), ("escalate", RBAC, "roles")],
+            Self::Escalate => &[
+                ("escalate", RBAC, "clusterroles"),
+                ("escalate", RBAC, "roles"),
+            ],
             Self::Bind => &[("bind", RBAC, "clusterroles"), ("bind", RBAC, "roles")],
             Self::Impersonate => &[
                 ("impersonate", "", "users"),
@@ -88,7 +93,11 @@ impl Power {
             Self::MintTokens => &[("create", "", "serviceaccounts/token")],
             // A websocket is a get.
             Self::NodesProxy => &[("get", "", "nodes/proxy"), ("create", "", "nodes/proxy")],
-            Self::ReadSecrets => &[("get", "", "secrets"), ("list", "", "secrets"), ("watch", "", "secrets")],
+            Self::ReadSecrets => &[
+                ("get", "", "secrets"),
+                ("list", "", "secrets"),
+                ("watch", "", "secrets"),
+            ],
             Self::Exec => &[
                 ("create", "", "pods/exec"),
                 ("get", "", "pods/exec"),
@@ -115,7 +124,10 @@ impl Power {
             return vec![Self::Everything];
         }
         let gives = |power: &Self| {
-            power.probes().iter().any(|&(verb, group, resource)| rule.covers(&action(verb, group, resource)))
+            power
+                .probes()
+                .iter()
+                .any(|&(verb, group, resource)| rule.covers(&action(verb, group, resource)))
         };
         let mut powers: Vec<_> = Self::ALL.into_iter().filter(gives).collect();
         if resources || verbs && !rule.resources.is_empty() {

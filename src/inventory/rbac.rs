@@ -94,7 +94,11 @@ impl<'a> Rbac<'a> {
     pub fn grants_to(&self, namespace: &str, name: &str) -> Vec<Grant<'_>> {
         let subjects = [
             ("ServiceAccount", namespace, name.to_owned()),
-            ("User", "", format!("system:serviceaccount:{namespace}:{name}")),
+            (
+                "User",
+                "",
+                format!("system:serviceaccount:{namespace}:{name}"),
+            ),
             ("Group", "", "system:serviceaccounts".to_owned()),
             ("Group", "", format!("system:serviceaccounts:{namespace}")),
             ("Group", "", "system:authenticated".to_owned()),
@@ -118,6 +122,12 @@ impl<'a> Rbac<'a> {
     pub fn allows(&self, namespace: &str, account: &str, action: &Action, name: &str) -> bool {
         let grants = self.grants_to(namespace, account);
         grants.iter().any(|grant| grant.allows(action, name))
+    }
+
+    /// The role that a binding gives, if the dump has it.
+    #[must_use]
+    pub fn role(&self, binding: &Binding) -> Option<&'a Role> {
+        self.inventory.roles.get(self.role_at(binding)?)
     }
 
     fn grant<'b>(&'b self, binding: &'a Binding, subject: &'a Subject) -> Grant<'b> {
@@ -170,7 +180,9 @@ fn resolve<'a>(role: &'a Role, roles: &'a [Role]) -> Vec<GrantedRule<'a>> {
         origin.entry(rule).or_insert(None);
     }
     let rules = origin.into_iter();
-    rules.map(|(rule, from)| GrantedRule { rule, from }).collect()
+    rules
+        .map(|(rule, from)| GrantedRule { rule, from })
+        .collect()
 }
 
 /// The ClusterRoles that flow into one, those that aggregate nothing themselves first: a rule is theirs.
@@ -181,7 +193,9 @@ fn sources<'a>(role: &'a Role, roles: &'a [Role]) -> Vec<&'a Role> {
         let selectors = role.aggregates.as_deref().unwrap_or_default();
         let cluster_roles = roles.iter().take_while(|role| role.id.namespace.is_empty());
         for other in cluster_roles {
-            let selected = selectors.iter().any(|selector| selector.matches(&other.labels));
+            let selected = selectors
+                .iter()
+                .any(|selector| selector.matches(&other.labels));
             if selected && seen.insert(&other.id.name) {
                 found.push(other);
                 open.push(other);
@@ -220,7 +234,8 @@ impl Rule {
     /// Whether the rule allows a request on an object of that name (empty: on none in particular).
     #[must_use]
     pub fn allows(&self, action: &Action, name: &str) -> bool {
-        let named = || self.resource_names.is_empty() || self.resource_names.iter().any(|n| n == name);
+        let named =
+            || self.resource_names.is_empty() || self.resource_names.iter().any(|n| n == name);
         self.covers(action) && (!action.url.is_empty() || named())
     }
 
@@ -228,19 +243,24 @@ impl Rule {
     #[must_use]
     pub fn covers(&self, action: &Action) -> bool {
         let is = |patterns: &[String], wanted: &str| {
-            patterns.iter().any(|pattern| pattern == "*" || pattern == wanted)
+            patterns
+                .iter()
+                .any(|pattern| pattern == "*" || pattern == wanted)
         };
         if !is(&self.verbs, &action.verb) {
             return false;
         }
         if !action.url.is_empty() {
             return self.non_resource_urls.iter().any(|pattern| {
-                let start = pattern.ends_with('*').then(|| pattern.trim_end_matches('*'));
+                let start = pattern
+                    .ends_with('*')
+                    .then(|| pattern.trim_end_matches('*'));
                 *pattern == action.url || start.is_some_and(|start| action.url.starts_with(start))
             });
         }
         let subresource = action.resource.split_once('/').map(|(_, sub)| sub);
-        let any_of = |pattern: &str| subresource.is_some_and(|sub| pattern.strip_prefix("*/") == Some(sub));
+        let any_of =
+            |pattern: &str| subresource.is_some_and(|sub| pattern.strip_prefix("*/") == Some(sub));
         is(&self.api_groups, &action.group)
             && (is(&self.resources, &action.resource)
                 || self.resources.iter().any(|pattern| any_of(pattern)))
@@ -286,7 +306,11 @@ mod tests {
             (&[], "pods", false),
         ] {
             let rule = rule(&["get"], &[""], resources);
-            assert_eq!(rule.allows(&action("get", "", wanted), ""), expected, "{resources:?} {wanted}");
+            assert_eq!(
+                rule.allows(&action("get", "", wanted), ""),
+                expected,
+                "{resources:?} {wanted}"
+            );
         }
         assert!(!rule(&["get"], &["apps"], &["*"]).allows(&action("get", "", "pods"), ""));
         assert!(rule(&["*"], &["*"], &["*"]).allows(&action("x", "y", "z"), "n"));
@@ -311,7 +335,12 @@ mod tests {
             url: url.to_owned(),
             ..Action::default()
         };
-        for (path, expected) in [("/healthz", true), ("/healthz/x", false), ("/api/v1", true), ("/apis", false)] {
+        for (path, expected) in [
+            ("/healthz", true),
+            ("/healthz/x", false),
+            ("/api/v1", true),
+            ("/apis", false),
+        ] {
             assert_eq!(urls.allows(&url(path), ""), expected, "{path}");
         }
     }
@@ -339,6 +368,12 @@ mod tests {
             role("leaf", "to-b", None, vec![pods.clone()]),
         ];
         let resolved = resolve(&roles[0], &roles);
-        assert_eq!(resolved, [GrantedRule { rule: &roles[2].rules[0], from: Some("leaf") }]);
+        assert_eq!(
+            resolved,
+            [GrantedRule {
+                rule: &roles[2].rules[0],
+                from: Some("leaf")
+            }]
+        );
     }
 }

@@ -58,6 +58,10 @@ impl Dumps {
     fn file(&mut self, input: &Input, gathered: &mut Gathered) -> Result<(), Trouble> {
         let mut bytes = input.bytes()?;
         match (guess(bytes.peek(ENOUGH)), input.file()) {
+            (Guess::Log, Some(_)) if input.stored_bytes().is_none() => {
+                let why = "it is no dump, and a pipe cannot be read twice: name it with --audit";
+                return Err(lost(input, why.to_owned()));
+            }
             (Guess::Log, Some(path)) => {
                 self.logs.push(path.to_owned());
                 return Ok(());
@@ -70,7 +74,13 @@ impl Dumps {
         }
         self.files += 1;
         let mut odd = Odd::default();
-        let parsed = parse(&mut bytes, &mut Into { gathered, odd: &mut odd });
+        let parsed = parse(
+            &mut bytes,
+            &mut Into {
+                gathered,
+                odd: &mut odd,
+            },
+        );
         self.troubles.extend(bytes.troubles());
         let note = |why| Trouble {
             file: input.name().to_owned(),
@@ -79,9 +89,14 @@ impl Dumps {
             incomplete: true,
         };
         let more = odd.count.saturating_sub(odd.shown.len() as u64);
-        self.troubles.extend(odd.shown.into_iter().map(|why| note(format!("left out {why}"))));
+        self.troubles.extend(
+            odd.shown
+                .into_iter()
+                .map(|why| note(format!("left out {why}"))),
+        );
         if more > 0 {
-            self.troubles.push(note(format!("left out {more} more objects like these")));
+            self.troubles
+                .push(note(format!("left out {more} more objects like these")));
         }
         parsed.map_err(|why| lost(input, why))
     }

@@ -58,18 +58,23 @@ pub(super) fn object(raw: &Raw) -> Result<Object, String> {
     }
     let meta: Meta = match kind {
         "ServiceAccount" | "Pod" | "Secret" | "Role" | "ClusterRole" | "RoleBinding"
-        | "ClusterRoleBinding" => part(raw.metadata.as_deref(), "metadata")
-            .map_err(|why| format!("a {kind}: {why}"))?,
+        | "ClusterRoleBinding" => {
+            part(raw.metadata.as_deref(), "metadata").map_err(|why| format!("a {kind}: {why}"))?
+        }
         _ => return Ok(Object::Other(kind.chars().take(100).collect())),
     };
     let mut id = meta.id();
     if kind.starts_with("Cluster") {
         id.namespace.clear();
     } else if id.namespace.is_empty() {
-        return Err(format!("a {kind} without a namespace: take the dump with -A"));
+        return Err(format!(
+            "a {kind} without a namespace: take the dump with -A"
+        ));
     }
     if id.name.is_empty() || id.name.len() > LONGEST_NAME || id.namespace.len() > LONGEST_NAME {
-        return Err(format!("a {kind} without a name, or with an impossible one"));
+        return Err(format!(
+            "a {kind} without a name, or with an impossible one"
+        ));
     }
     let name = format!("{kind} {id}");
     let object = match kind {
@@ -118,15 +123,24 @@ impl From<Option<NamedAnnotations>> for Annotations {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct NamedAnnotations {
-    #[serde(rename = "kubernetes.io/service-account.name", deserialize_with = "string")]
+    #[serde(
+        rename = "kubernetes.io/service-account.name",
+        deserialize_with = "string"
+    )]
     account: String,
-    #[serde(rename = "kubernetes.io/service-account.uid", deserialize_with = "string")]
+    #[serde(
+        rename = "kubernetes.io/service-account.uid",
+        deserialize_with = "string"
+    )]
     account_uid: String,
     #[serde(rename = "eks.amazonaws.com/role-arn", deserialize_with = "string")]
     eks: String,
     #[serde(rename = "iam.gke.io/gcp-service-account", deserialize_with = "string")]
     gke: String,
-    #[serde(rename = "azure.workload.identity/client-id", deserialize_with = "string")]
+    #[serde(
+        rename = "azure.workload.identity/client-id",
+        deserialize_with = "string"
+    )]
     azure: String,
 }
 
@@ -158,7 +172,9 @@ impl Meta {
     /// (kubernetes `pkg/controller/deployment/sync.go`).
     fn owner(&self) -> Option<Owner> {
         let owners = self.owner_references.iter();
-        let owner = owners.clone().find(|owner| owner.controller == Some(true))?;
+        let owner = owners
+            .clone()
+            .find(|owner| owner.controller == Some(true))?;
         let deployment = self
             .label("pod-template-hash")
             .filter(|_| owner.kind == "ReplicaSet")
@@ -326,7 +342,10 @@ fn pod(raw: &Raw, meta: &Meta, id: Id) -> Result<Pod, String> {
     let named = [&spec.service_account_name, &spec.service_account];
     let account = named.into_iter().find(|name| !name.is_empty());
     let containers = || {
-        let more = spec.init_containers.iter().chain(&spec.ephemeral_containers);
+        let more = spec
+            .init_containers
+            .iter()
+            .chain(&spec.ephemeral_containers);
         spec.containers.iter().chain(more)
     };
     let mounts = containers().flat_map(|container| &container.volume_mounts);
@@ -471,8 +490,12 @@ fn role(raw: &Raw, meta: &Meta, id: Id) -> Result<Role, String> {
                 non_resource_urls: rule.non_resource_urls,
             })
             .collect(),
-        aggregates: aggregation
-            .map(|rule| rule.cluster_role_selectors.into_iter().map(selector).collect()),
+        aggregates: aggregation.map(|rule| {
+            rule.cluster_role_selectors
+                .into_iter()
+                .map(selector)
+                .collect()
+        }),
     })
 }
 

@@ -86,7 +86,13 @@ impl GrantUse<'_> {
         match () {
             () if is(Used::Used) => Used::Used,
             () if is(Used::Unused) => Used::Unused,
-            () if self.rules.iter().any(|r| matches!(r.used, Used::Partly | Used::Used)) => Used::Partly,
+            () if self
+                .rules
+                .iter()
+                .any(|r| matches!(r.used, Used::Partly | Used::Used)) =>
+            {
+                Used::Partly
+            }
             () => Used::Unknown,
         }
     }
@@ -105,7 +111,11 @@ pub fn granted_minus_used<'a>(grants: &[Grant<'a>], usage: &AccountUsage) -> Vec
         .iter()
         .map(|grant| GrantUse {
             grant: *grant,
-            rules: grant.rules.iter().map(|rule| rule_use(grant, rule)).collect(),
+            rules: grant
+                .rules
+                .iter()
+                .map(|rule| rule_use(grant, rule))
+                .collect(),
         })
         .collect()
 }
@@ -123,7 +133,11 @@ fn of_rule<'a, 'u>(
         if !named || names.iter().any(|name| permission.names.contains(name)) {
             // Of a rule for some names, the requests on others were not its own; how many is not kept.
             requests += permission.requests;
-            needed.insert(cell(&action.group, resource_or_url(&action.resource, &action.url), &action.verb));
+            needed.insert(cell(
+                &action.group,
+                resource_or_url(&action.resource, &action.url),
+                &action.verb,
+            ));
         } else {
             sure &= permission.all_names;
         }

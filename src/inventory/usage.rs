@@ -91,9 +91,7 @@ impl Usage {
         let names = (namespace.to_owned(), name.to_owned());
         self.accounts
             .range(from..)
-            .take_while(move |((namespace, name, _), _)| {
-                (namespace, name) == (&names.0, &names.1)
-            })
+            .take_while(move |((namespace, name, _), _)| (namespace, name) == (&names.0, &names.1))
             .map(|((_, _, uid), usage)| (uid.as_str(), usage))
     }
 

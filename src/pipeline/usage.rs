@@ -217,12 +217,20 @@ impl Merge for Entry {
 impl Used {
     /// The same in the words of an inventory.
     pub(super) fn usage(&self) -> Usage {
-        let accounts = self.accounts.sorted().into_iter().filter_map(|(key, entry)| {
-            let (user, uid) = key.split_once('\n')?;
-            let account = ServiceAccount::from_user_name(user)?;
-            let key = (account.namespace.to_owned(), account.name.to_owned(), uid.to_owned());
-            Some((key, entry.usage()))
-        });
+        let accounts = self
+            .accounts
+            .sorted()
+            .into_iter()
+            .filter_map(|(key, entry)| {
+                let (user, uid) = key.split_once('\n')?;
+                let account = ServiceAccount::from_user_name(user)?;
+                let key = (
+                    account.namespace.to_owned(),
+                    account.name.to_owned(),
+                    uid.to_owned(),
+                );
+                Some((key, entry.usage()))
+            });
         Usage {
             period: self.first.zip(self.last),
             requests: self.requests,
@@ -236,7 +244,11 @@ fn permission((action, names): &(Action, Tally)) -> UsedPermission {
     UsedPermission {
         action: action.clone(),
         requests: names.total(),
-        names: names.ranked().into_iter().map(|name| name.value.clone()).collect(),
+        names: names
+            .ranked()
+            .into_iter()
+            .map(|name| name.value.clone())
+            .collect(),
         all_names: names.is_exact(),
     }
 }
@@ -246,7 +258,9 @@ fn permission((action, names): &(Action, Tally)) -> UsedPermission {
 fn was_allowed(event: &Event<'_>) -> bool {
     match event.annotation("authorization.k8s.io/decision") {
         Some(decision) => decision == "allow",
-        None => event.code.is_some_and(|code| !matches!(code, 401 | 403 | 429)),
+        None => event
+            .code
+            .is_some_and(|code| !matches!(code, 401 | 403 | 429)),
     }
 }
 
@@ -269,8 +283,13 @@ fn asked_for(event: &Event<'_>) -> (Action, String) {
         resource.push_str(&object.subresource.read());
     }
     // An audit event may name the object of a create, which authorization did not know of.
-    let named = !matches!(verb.as_str(), "create" | "deletecollection") || !object.subresource.is_empty();
-    let name = if named { object.name.read().into_owned() } else { String::new() };
+    let named =
+        !matches!(verb.as_str(), "create" | "deletecollection") || !object.subresource.is_empty();
+    let name = if named {
+        object.name.read().into_owned()
+    } else {
+        String::new()
+    };
     let action = Action {
         verb,
         group: object.group.read().into_owned(),
@@ -282,7 +301,13 @@ fn asked_for(event: &Event<'_>) -> (Action, String) {
 }
 
 fn hash(action: &Action) -> u64 {
-    let parts = [&action.verb, &action.group, &action.resource, &action.namespace, &action.url];
+    let parts = [
+        &action.verb,
+        &action.group,
+        &action.resource,
+        &action.namespace,
+        &action.url,
+    ];
     let mut text = String::new();
     for part in parts {
         text.push_str(part);
