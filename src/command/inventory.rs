@@ -71,7 +71,9 @@ fn usage(config: &InventoryConfig, dumps: &mut Dumps) -> Result<(Option<Usage>, 
     dumps
         .troubles
         .extend(report.coverage.troubles.iter().cloned());
-    Ok((Some(usage), Verdict::of(&report, judgement)))
+    // A text that is no log at all says nothing of what is used.
+    let usage = (report.input.events > 0).then_some(usage);
+    Ok((usage, Verdict::of(&report, judgement)))
 }
 
 fn judge(verdict: &mut Verdict, report: &inventory::Report, judgement: Judgement) {

@@ -70,8 +70,19 @@ fn judge(person: &Person<'_>, world: &World<'_>) -> Option<Issue> {
         subject: Object::of("ServiceAccount", &person.account.id),
         summary: summary(person, &held, everything, world.usage.is_some()),
         remediation: remediation(person, &held),
-        evidence: held.into_values().flat_map(|held| held.evidence).collect(),
+        evidence: proof(held),
     })
+}
+
+/// The bindings with the rules that matter, each once: a rule may give several powers.
+fn proof(held: BTreeMap<Power, Held>) -> Vec<Evidence> {
+    let mut proof = Vec::new();
+    for evidence in held.into_values().flat_map(|held| held.evidence) {
+        if !proof.contains(&evidence) {
+            proof.push(evidence);
+        }
+    }
+    proof
 }
 
 fn held(person: &Person<'_>) -> BTreeMap<Power, Held> {
@@ -123,9 +134,8 @@ fn summary(
             (false, _) => String::new(),
             (true, 0) => "; it made no request in the log".to_owned(),
             (true, n) => {
-                let permissions = person.usage.permissions.len();
-                let needed = count(permissions, "permission");
-                format!("; its {n} requests in the log needed {needed}")
+                let permissions = count(person.usage.permissions.len(), "permission");
+                format!("; in the log it used {permissions} ({n} requests)")
             }
         };
         return format!("{id} may do everything in the cluster{used}");

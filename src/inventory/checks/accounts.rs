@@ -115,19 +115,25 @@ fn unused_permissions(person: &Person<'_>) -> Option<Issue> {
         return None;
     }
     let id = &person.account.id;
+    let rules = || partly.iter().flat_map(|grant| &grant.rules);
+    let with = |used| rules().filter(|rule| rule.used == used).count();
+    let (idle, halves) = (with(Used::Unused), with(Used::Partly));
     let mut words = Vec::new();
     if !unused.is_empty() {
-        words.push(format!("nothing of {}", count(unused.len(), "binding")));
+        words.push(format!("any of {}", count(unused.len(), "binding")));
     }
-    if !partly.is_empty() {
-        let rules = || partly.iter().flat_map(|grant| &grant.rules);
-        let used = rules()
-            .filter(|rule| matches!(rule.used, Used::Used | Used::Partly))
-            .count();
+    if idle > 0 {
         words.push(format!(
-            "{used} of {} of {}",
+            "{idle} of {} of {}",
             count(rules().count(), "rule"),
-            count(partly.len(), "binding")
+            count(partly.len(), "other binding")
+                .replace("other ", if unused.is_empty() { "" } else { "other " })
+        ));
+    }
+    if halves > 0 {
+        words.push(format!(
+            "all of {}",
+            count(halves, if idle > 0 { "other rule" } else { "rule" })
         ));
     }
     let mut proof: Vec<_> = unused
@@ -149,14 +155,24 @@ fn unused_permissions(person: &Person<'_>) -> Option<Issue> {
     steps.extend(unused.iter().map(|use_| unbind(&use_.grant)));
     Some(Issue {
         check: Check::UnusedPermissions,
-        severity: worst.map_or(Severity::Low, |worst| {
-            worst.clamp(Severity::Low, Severity::Medium)
-        }),
+        severity: severity(worst, unused.is_empty() && idle == 0),
         subject: Object::of("ServiceAccount", id),
-        summary: format!("{id} used {} in the log's period", words.join(" and ")),
+        summary: format!(
+            "{id} did not use {} in the log's period",
+            words.join(", nor ")
+        ),
         evidence: proof,
         remediation: fix("take away what a longer log does not show either", steps),
     })
+}
+
+/// Parts of rules are for information: who writes a role gives `get`, `list` and `watch` together.
+fn severity(worst: Option<Severity>, only_parts: bool) -> Severity {
+    match worst {
+        Some(worst) => worst.clamp(Severity::Low, Severity::Medium),
+        None if only_parts => Severity::Info,
+        None => Severity::Low,
+    }
 }
 
 fn partly_says(use_: &GrantUse<'_>) -> String {

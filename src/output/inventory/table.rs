@@ -240,7 +240,7 @@ fn one(issue: &Issue, all: bool, paper: &mut Paper<'_>) -> io::Result<()> {
 
 /// A list with labels in a column and wrapped text beside them.
 fn list(
-    title: &str,
+    (title, count): (&str, usize),
     rows: &[(String, String)],
     all: bool,
     paper: &mut Paper<'_>,
@@ -249,7 +249,7 @@ fn list(
         return Ok(());
     }
     paper.blank()?;
-    let count = units::thousands(rows.len() as u64);
+    let count = units::thousands(count as u64);
     paper.line(&[(BOLD, title), (DIM, "  "), (DIM, &count)])?;
     let most = if all { rows.len() } else { ROWS };
     let labels: Vec<_> = rows
@@ -310,7 +310,7 @@ fn holders(title: &str, holders: &[Holder], all: bool, paper: &mut Paper<'_>) ->
             ),
         ));
     }
-    list(title, &rows, all, paper)
+    list((title, holders.len()), &rows, all, paper)
 }
 
 fn some(list: &[String]) -> String {
@@ -340,7 +340,7 @@ fn tokens(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::Result<()> {
             (token.secret.to_string(), text)
         })
         .collect();
-    list("Tokens in Secrets", &rows, all, paper)
+    list(("Tokens in Secrets", rows.len()), &rows, all, paper)
 }
 
 /// What was granted and not used, the idlest first.
@@ -388,7 +388,7 @@ fn granted(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::Result<()> 
         .into_iter()
         .map(|(_, label, text)| (label, text))
         .collect();
-    list("Granted and used", &rows, all, paper)
+    list(("Granted and used", rows.len()), &rows, all, paper)
 }
 
 fn wasted(rules: &[crate::inventory::RuleRow]) -> String {
@@ -416,7 +416,7 @@ fn pods(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::Result<()> {
         .iter()
         .map(|pod| (format!("{}/{}", pod.namespace, pod.name), pod_text(pod)))
         .collect();
-    list("Pods with a token", &rows, all, paper)
+    list(("Pods with a token", rows.len()), &rows, all, paper)
 }
 
 fn pod_text(pod: &PodRow) -> String {
@@ -531,5 +531,10 @@ fn unseen(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::Result<()> {
     for trouble in &input.troubles {
         rows.push((trouble.file.clone(), trouble.why.clone()));
     }
-    list("Not seen", &rows, all || rows.len() < 2 * ROWS, paper)
+    list(
+        ("Not seen", rows.len()),
+        &rows,
+        all || rows.len() < 2 * ROWS,
+        paper,
+    )
 }
