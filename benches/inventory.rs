@@ -10,7 +10,10 @@ use satrail::inventory::{Usage, read, report};
 #[path = "../tests/support/cluster.rs"]
 mod cluster;
 
-const SIZE: cluster::Size = cluster::Size { pods: 20_000, accounts: 5_000 };
+const SIZE: cluster::Size = cluster::Size {
+    pods: 20_000,
+    accounts: 5_000,
+};
 
 fn main() {
     divan::main();
@@ -39,7 +42,10 @@ fn reading(bencher: Bencher<'_, '_>) {
 fn judging(bencher: Bencher<'_, '_>) {
     let file = dump();
     let dumps = read(&[file.path().to_owned()]);
-    assert_eq!((dumps.inventory.pods.len(), dumps.inventory.accounts.len()), (SIZE.pods, SIZE.accounts));
+    assert_eq!(
+        (dumps.inventory.pods.len(), dumps.inventory.accounts.len()),
+        (SIZE.pods, SIZE.accounts)
+    );
     let usage = Usage::default();
     bencher.bench_local(|| report(&dumps, Some(&usage)));
 }

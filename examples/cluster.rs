@@ -10,7 +10,9 @@ use std::io::{self, BufWriter, Write};
 mod cluster;
 
 fn main() -> io::Result<()> {
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse().map_err(io::Error::other));
+    let mut numbers = std::env::args()
+        .skip(1)
+        .map(|text| text.parse().map_err(io::Error::other));
     let pods = numbers.next().transpose()?.unwrap_or(20_000);
     let accounts = numbers.next().transpose()?.unwrap_or(5_000);
     let mut out = BufWriter::new(io::stdout().lock());

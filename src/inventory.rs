@@ -27,7 +27,7 @@ mod yaml;
 mod manifests;
 mod report;
 
-pub use checks::{Holder, LegacyToken, Verdict};
+pub use checks::{Caller, Holder, LegacyToken, Verdict};
 pub use issue::{Check, Evidence, Issue, Object};
 pub use manifests::Manifest;
 pub use objects::{

@@ -72,8 +72,12 @@ fn usage(config: &InventoryConfig, dumps: &mut Dumps) -> Result<(Option<Usage>, 
         .troubles
         .extend(report.coverage.troubles.iter().cloned());
     // A text that is no log at all says nothing of what is used.
-    let usage = (report.input.events > 0).then_some(usage);
-    Ok((usage, Verdict::of(&report, judgement)))
+    let verdict = Verdict::of(&report, judgement);
+    let usage = (report.input.events > 0).then_some(Usage {
+        findings: report.findings,
+        ..usage
+    });
+    Ok((usage, verdict))
 }
 
 fn judge(verdict: &mut Verdict, report: &inventory::Report, judgement: Judgement) {

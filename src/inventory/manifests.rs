@@ -208,9 +208,7 @@ fn dedicated_accounts(world: &World<'_>, workloads: &[Workload<'_>]) -> Option<M
         {
             continue;
         }
-        let default = world.people.iter().find(|person| {
-            person.account.id.namespace == namespace && person.account.id.name == "default"
-        });
+        let default = world.person(namespace, "default");
         let rules = default.map_or_else(Vec::new, |person| rules(&person.usage, namespace));
         documents.extend(of_workload(namespace, &name, rules, workload, world));
     }
@@ -236,11 +234,15 @@ fn of_workload(
     let object = workload.object();
     let metadata = json!({"name": name, "namespace": namespace});
     let account = Document {
-        notes: vec![format!(
-            "For {} {object}: kubectl set serviceaccount {} --namespace {namespace} {name} {name}",
-            object.kind,
-            object.kind.to_lowercase()
-        )],
+        notes: vec![if workload.has_template() {
+            format!(
+                "For {} {object}: kubectl set serviceaccount {} --namespace {namespace} {name} {name}",
+                object.kind,
+                object.kind.to_lowercase()
+            )
+        } else {
+            format!("For {} {object}", object.kind)
+        }],
         value: json!({
             "apiVersion": "v1",
             "kind": "ServiceAccount",

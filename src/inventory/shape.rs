@@ -1,5 +1,8 @@
 //! The shapes that Kubernetes gives its objects, as far as they are read, and what is kept of them.
 
+mod pod;
+mod rbac;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -7,8 +10,7 @@ use serde::Deserialize;
 use crate::finding::Timestamp;
 
 use super::{
-    Account, Binding, Condition, Id, Owner, Pod, ProjectedToken, Role, RoleRef, Rule, SecretUse,
-    Selector, Subject, TokenSecret,
+    Account, Binding, Id, Owner, Pod, Role, TokenSecret,
     parse::{Raw, list, part, string},
 };
 
@@ -26,9 +28,6 @@ pub(super) enum Object {
     Other(String),
 }
 
-/// Where a token is usually mounted (kubernetes `plugin/pkg/admission/serviceaccount`).
-const DEFAULT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-
 const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
 
 /// Annotations by which clouds tie an identity to a ServiceAccount.
@@ -36,14 +35,6 @@ const CLOUD_IDENTITIES: [&str; 3] = [
     "eks.amazonaws.com/role-arn",
     "iam.gke.io/gcp-service-account",
     "azure.workload.identity/client-id",
-];
-
-/// Environment variables that hold the key to a cloud, or the path of one.
-const CLOUD_KEYS: [&str; 4] = [
-    "AWS_SECRET_ACCESS_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "AZURE_CLIENT_SECRET",
-    "AWS_ACCESS_KEY_ID",
 ];
 
 /// Longer names are none: Kubernetes' own end at 253 characters (RFC 1123 subdomains), and RBAC's names
@@ -79,13 +70,13 @@ pub(super) fn object(raw: &Raw) -> Result<Object, String> {
     let name = format!("{kind} {id}");
     let object = match kind {
         "ServiceAccount" => account(raw, &meta, id).map(Object::Account),
-        "Pod" => pod(raw, &meta, id).map(|pod| Object::Pod(Box::new(pod))),
+        "Pod" => pod::pod(raw, &meta, id).map(|pod| Object::Pod(Box::new(pod))),
         "Secret" if raw.type_.as_deref() == Some(TOKEN_TYPE) => {
             Ok(Object::Token(token(&meta, id), raw.has_data))
         }
         "Secret" => Ok(Object::Secret(raw.has_data)),
-        "Role" | "ClusterRole" => role(raw, &meta, id).map(Object::Role),
-        _ => binding(raw, &meta, id).map(Object::Binding),
+        "Role" | "ClusterRole" => rbac::role(raw, &meta, id).map(Object::Role),
+        _ => rbac::binding(raw, &meta, id).map(Object::Binding),
     };
     object.map_err(|why| format!("{name}: {why}"))
 }
@@ -222,316 +213,4 @@ fn token(meta: &Meta, id: Id) -> TokenSecret {
         last_used: label("kubernetes.io/legacy-token-last-used"),
         invalid_since: label("kubernetes.io/legacy-token-invalid-since"),
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct PodSpec {
-    #[serde(default, deserialize_with = "string")]
-    service_account_name: String,
-    /// The old name of the same.
-    #[serde(default, deserialize_with = "string")]
-    service_account: String,
-    #[serde(default, deserialize_with = "string")]
-    node_name: String,
-    #[serde(default)]
-    automount_service_account_token: Option<bool>,
-    #[serde(default, deserialize_with = "list")]
-    containers: Vec<Container>,
-    #[serde(default, deserialize_with = "list")]
-    init_containers: Vec<Container>,
-    #[serde(default, deserialize_with = "list")]
-    ephemeral_containers: Vec<Container>,
-    #[serde(default, deserialize_with = "list")]
-    volumes: Vec<Volume>,
-    #[serde(default, deserialize_with = "list")]
-    image_pull_secrets: Vec<Named>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Container {
-    #[serde(default, deserialize_with = "list")]
-    env: Vec<Env>,
-    #[serde(default, deserialize_with = "list")]
-    env_from: Vec<EnvFrom>,
-    #[serde(default, deserialize_with = "list")]
-    volume_mounts: Vec<Mount>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Env {
-    #[serde(default, deserialize_with = "string")]
-    name: String,
-    #[serde(default)]
-    value_from: Option<EnvSource>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct EnvSource {
-    #[serde(default)]
-    secret_key_ref: Option<Named>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct EnvFrom {
-    #[serde(default)]
-    secret_ref: Option<Named>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Mount {
-    #[serde(default, deserialize_with = "string")]
-    mount_path: String,
-}
-
-#[derive(Deserialize, Default)]
-struct Volume {
-    #[serde(default, deserialize_with = "string")]
-    name: String,
-    #[serde(default)]
-    secret: Option<SecretVolume>,
-    #[serde(default)]
-    projected: Option<Projected>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct SecretVolume {
-    #[serde(default, deserialize_with = "string")]
-    secret_name: String,
-}
-
-#[derive(Deserialize, Default)]
-struct Projected {
-    #[serde(default, deserialize_with = "list")]
-    sources: Vec<ProjectedSource>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct ProjectedSource {
-    #[serde(default)]
-    secret: Option<Named>,
-    #[serde(default)]
-    service_account_token: Option<TokenSource>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct TokenSource {
-    #[serde(default, deserialize_with = "string")]
-    audience: String,
-    #[serde(default)]
-    expiration_seconds: Option<i64>,
-}
-
-#[derive(Deserialize, Default)]
-struct PodStatus {
-    #[serde(default, deserialize_with = "string")]
-    phase: String,
-}
-
-fn pod(raw: &Raw, meta: &Meta, id: Id) -> Result<Pod, String> {
-    let spec: PodSpec = part(raw.spec.as_deref(), "spec")?;
-    let status: PodStatus = part(raw.status.as_deref(), "status")?;
-    let named = [&spec.service_account_name, &spec.service_account];
-    let account = named.into_iter().find(|name| !name.is_empty());
-    let containers = || {
-        let more = spec
-            .init_containers
-            .iter()
-            .chain(&spec.ephemeral_containers);
-        spec.containers.iter().chain(more)
-    };
-    let mounts = containers().flat_map(|container| &container.volume_mounts);
-    let mut keys: Vec<String> = containers()
-        .flat_map(|container| &container.env)
-        .filter(|env| CLOUD_KEYS.contains(&env.name.as_str()))
-        .map(|env| env.name.clone())
-        .collect();
-    keys.sort();
-    keys.dedup();
-    Ok(Pod {
-        id,
-        // What the admission plugin fills in where nothing is said.
-        account: account.map_or("default", |name| name).to_owned(),
-        node: spec.node_name.clone(),
-        phase: status.phase,
-        automount: spec.automount_service_account_token,
-        owner: meta.owner(),
-        tokens: tokens(&spec),
-        mounts_at_default_path: mounts
-            .into_iter()
-            .any(|mount| mount.mount_path.trim_end_matches('/') == DEFAULT_PATH),
-        secrets: secrets(&spec, containers()),
-        cloud_keys: keys,
-    })
-}
-
-fn tokens(spec: &PodSpec) -> Vec<ProjectedToken> {
-    let mut tokens = Vec::new();
-    for volume in &spec.volumes {
-        let sources = volume.projected.iter().flat_map(|p| &p.sources);
-        for token in sources.filter_map(|source| source.service_account_token.as_ref()) {
-            tokens.push(ProjectedToken {
-                volume: volume.name.clone(),
-                audience: token.audience.clone(),
-                expiration_seconds: token.expiration_seconds,
-                automatic: volume.name.starts_with("kube-api-access-"),
-            });
-        }
-    }
-    tokens
-}
-
-fn secrets<'a>(
-    spec: &'a PodSpec,
-    containers: impl Iterator<Item = &'a Container> + Clone,
-) -> Vec<SecretUse> {
-    let volumes = spec.volumes.iter().flat_map(|volume| {
-        let plain = volume.secret.iter().map(|secret| &secret.secret_name);
-        let sources = volume.projected.iter().flat_map(|p| &p.sources);
-        plain.chain(sources.filter_map(|source| source.secret.as_ref().map(|s| &s.name)))
-    });
-    let env = containers.clone().flat_map(|c| &c.env).filter_map(|env| {
-        let source = env.value_from.as_ref()?;
-        source.secret_key_ref.as_ref().map(|secret| &secret.name)
-    });
-    let env_from = containers
-        .flat_map(|c| &c.env_from)
-        .filter_map(|from| from.secret_ref.as_ref().map(|secret| &secret.name));
-    let pull = spec.image_pull_secrets.iter().map(|secret| &secret.name);
-    let through = |through| {
-        move |secret: &String| SecretUse {
-            secret: secret.clone(),
-            through,
-        }
-    };
-    let mut uses: Vec<_> = volumes.map(through("volume")).collect();
-    uses.extend(env.map(through("env")));
-    uses.extend(env_from.map(through("envFrom")));
-    uses.extend(pull.map(through("imagePullSecret")));
-    uses.sort();
-    uses.dedup();
-    uses
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct RawRule {
-    #[serde(default, deserialize_with = "list")]
-    verbs: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
-    api_groups: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
-    resources: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
-    resource_names: Vec<String>,
-    #[serde(default, rename = "nonResourceURLs", deserialize_with = "list")]
-    non_resource_urls: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Aggregation {
-    #[serde(default, deserialize_with = "list")]
-    cluster_role_selectors: Vec<RawSelector>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct RawSelector {
-    #[serde(default)]
-    match_labels: Option<BTreeMap<String, String>>,
-    #[serde(default, deserialize_with = "list")]
-    match_expressions: Vec<RawCondition>,
-}
-
-#[derive(Deserialize, Default)]
-struct RawCondition {
-    #[serde(default, deserialize_with = "string")]
-    key: String,
-    #[serde(default, deserialize_with = "string")]
-    operator: String,
-    #[serde(default, deserialize_with = "list")]
-    values: Vec<String>,
-}
-
-fn role(raw: &Raw, meta: &Meta, id: Id) -> Result<Role, String> {
-    let rules: Vec<RawRule> = part(raw.rules.as_deref(), "rules")?;
-    let aggregation: Option<Aggregation> = part(raw.aggregation.as_deref(), "aggregationRule")?;
-    let selector = |selector: RawSelector| Selector {
-        labels: selector.match_labels.unwrap_or_default(),
-        expressions: selector
-            .match_expressions
-            .into_iter()
-            .map(|raw| Condition {
-                key: raw.key,
-                operator: raw.operator,
-                values: raw.values,
-            })
-            .collect(),
-    };
-    Ok(Role {
-        id,
-        labels: meta.labels.clone().unwrap_or_default(),
-        rules: rules
-            .into_iter()
-            .map(|rule| Rule {
-                verbs: rule.verbs,
-                api_groups: rule.api_groups,
-                resources: rule.resources,
-                resource_names: rule.resource_names,
-                non_resource_urls: rule.non_resource_urls,
-            })
-            .collect(),
-        aggregates: aggregation.map(|rule| {
-            rule.cluster_role_selectors
-                .into_iter()
-                .map(selector)
-                .collect()
-        }),
-    })
-}
-
-#[derive(Deserialize, Default)]
-struct RawSubject {
-    #[serde(default, deserialize_with = "string")]
-    kind: String,
-    #[serde(default, deserialize_with = "string")]
-    name: String,
-    #[serde(default, deserialize_with = "string")]
-    namespace: String,
-}
-
-fn binding(raw: &Raw, meta: &Meta, id: Id) -> Result<Binding, String> {
-    let role: RawSubject = part(raw.role_ref.as_deref(), "roleRef")?;
-    let subjects: Vec<RawSubject> = part(raw.subjects.as_deref(), "subjects")?;
-    let home = id.namespace.clone();
-    Ok(Binding {
-        bootstrapped: meta.label("kubernetes.io/bootstrapping").is_some(),
-        role: RoleRef {
-            kind: role.kind,
-            name: role.name,
-        },
-        subjects: subjects
-            .into_iter()
-            .map(|subject| Subject {
-                // kubernetes `pkg/registry/rbac/validation/rule.go` `appliesToUser`.
-                namespace: match subject.kind.as_str() {
-                    "ServiceAccount" if subject.namespace.is_empty() => home.clone(),
-                    "ServiceAccount" => subject.namespace,
-                    _ => String::new(),
-                },
-                kind: subject.kind,
-                name: subject.name,
-            })
-            .collect(),
-        id,
-    })
 }

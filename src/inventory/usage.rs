@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::Timestamp;
+use crate::finding::{Finding, Timestamp};
 
 /// What a log says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Usage {
     pub accounts: BTreeMap<(String, String, String), AccountUsage>,
     /// Requests by the uid of the pod that the token is bound to.
     pub pods: BTreeMap<u64, u64>,
+    /// What the detectors found in the same log.
+    pub findings: Vec<Finding>,
 }
 
 /// What one account did.

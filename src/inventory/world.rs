@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::Timestamp;
+use crate::finding::{Finding, SubjectKind, Timestamp};
 
 use super::{Account, AccountUsage, Grant, Inventory, Pod, Rbac, Usage};
 
@@ -13,6 +13,8 @@ pub(super) struct World<'a> {
     /// What the log says, if one was given.
     pub(super) usage: Option<&'a Usage>,
     pub(super) people: Vec<Person<'a>>,
+    /// What detectors found in the log, by account.
+    findings: BTreeMap<(&'a str, &'a str), Vec<&'a Finding>>,
     /// The newest time that dump or log know: ages are counted from there, and not from the clock, so
     /// that a report is the same whenever it is made.
     pub(super) as_of: Option<Timestamp>,
@@ -61,11 +63,28 @@ impl<'a> World<'a> {
         };
         Self {
             people: inventory.accounts.iter().map(person).collect(),
+            findings: by_account(usage),
             as_of: as_of(inventory, usage),
             inventory,
             rbac,
             usage,
         }
+    }
+
+    /// The account of that name.
+    pub(super) fn person(&self, namespace: &str, name: &str) -> Option<&Person<'a>> {
+        let at = self.people.binary_search_by(|person| {
+            let id = &person.account.id;
+            (id.namespace.as_str(), id.name.as_str()).cmp(&(namespace, name))
+        });
+        self.people.get(at.ok()?)
+    }
+
+    /// What detectors found of it in the log, the most severe first.
+    pub(super) fn findings<'s>(&'s self, namespace: &'s str, name: &'s str) -> &'s [&'a Finding] {
+        self.findings
+            .get(&(namespace, name))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// What is to be said where something is missing from the dump.
@@ -82,6 +101,18 @@ impl<'a> World<'a> {
     pub(super) fn knows_pods(&self) -> bool {
         self.usage.is_some_and(|usage| !usage.pods.is_empty())
     }
+}
+
+fn by_account(usage: Option<&Usage>) -> BTreeMap<(&str, &str), Vec<&Finding>> {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for finding in usage.into_iter().flat_map(|usage| &usage.findings) {
+        let subject = &finding.subject;
+        if let (SubjectKind::ServiceAccount, Some(namespace)) = (subject.kind, &subject.namespace) {
+            let key = (namespace.as_str(), subject.name.as_str());
+            found.entry(key).or_default().push(finding);
+        }
+    }
+    found
 }
 
 /// The account's own part of what was done under its name. Requests that say no uid are its own: those of

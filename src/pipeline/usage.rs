@@ -236,6 +236,7 @@ impl Used {
             requests: self.requests,
             accounts: accounts.collect(),
             pods: self.pods.clone(),
+            findings: Vec::new(),
         }
     }
 }

@@ -33,7 +33,9 @@ def holders($roles; $kinds): [$kinds[] | objects(.)[] | . as $binding
   cluster_admins: holders(roles(does_everything); ["ClusterRoleBinding"]),
   secret_readers: holders(roles(lists_secrets); ["ClusterRoleBinding", "RoleBinding"]),
   cross_namespace: ([objects("RoleBinding")[] | .metadata.namespace as $home | .subjects[]?
-    | select(.kind == "ServiceAccount" and .namespace != $home) | account] | unique),
+    | select(.kind == "ServiceAccount" and .namespace != $home) | account] | unique
+    # Of those that exist: bindings to others are dangling.
+    | map(select(. as $name | [objects("ServiceAccount")[] | name] | any(. == $name)))),
   missing_accounts: (([objects("RoleBinding", "ClusterRoleBinding")[] | .subjects[]? | select(.kind == "ServiceAccount")
     | account] | unique) - [objects("ServiceAccount")[] | name]),
   never_used: [objects("ServiceAccount")[]

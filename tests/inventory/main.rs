@@ -69,13 +69,18 @@ impl Case {
 
     /// Every JSON text in a directory, one after the other.
     fn text(directory: &Path) -> String {
-        let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|f| f.unwrap().path()).collect();
+        let mut files: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|f| f.unwrap().path())
+            .collect();
         files.sort();
         let mut text = String::new();
         for file in files.iter().filter(|file| file.extension().is_some()) {
             let bytes = fs::read(file).unwrap();
             if file.extension().is_some_and(|e| e == "gz") {
-                flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+                flate2::read::MultiGzDecoder::new(&bytes[..])
+                    .read_to_string(&mut text)
+                    .unwrap();
             } else {
                 text.push_str(&String::from_utf8(bytes).unwrap());
             }
@@ -86,12 +91,16 @@ impl Case {
     fn objects(&self) -> Vec<Value> {
         let text = Self::text(&self.dump);
         let lists = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-        lists.flat_map(|list| list.unwrap()["items"].as_array().unwrap().clone()).collect()
+        lists
+            .flat_map(|list| list.unwrap()["items"].as_array().unwrap().clone())
+            .collect()
     }
 
     fn events(&self) -> Vec<Value> {
         let text = Self::text(&self.log);
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 

@@ -13,13 +13,23 @@ fn jq(case: &Case) -> Value {
     fs::write(&dump, Case::text(&case.dump)).unwrap();
     fs::write(&log, Case::text(&case.log)).unwrap();
     let output = Command::new("jq")
-        .args(["-n", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inventory/counts.jq"), "--slurpfile", "dump"])
+        .args([
+            "-n",
+            "-f",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inventory/counts.jq"),
+            "--slurpfile",
+            "dump",
+        ])
         .arg(&dump)
         .args(["--slurpfile", "log"])
         .arg(&log)
         .output()
         .expect("jq is not installed: scripts/test installs it");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -40,14 +50,20 @@ fn holders(holders: &[Holder]) -> Value {
 
 /// satrail's answers in the form of `counts.jq`.
 fn answers(report: &Report, case: &Case) -> Value {
-    let issues = |check| report.issues.iter().filter(move |issue| issue.check == check);
+    let issues = |check| {
+        report
+            .issues
+            .iter()
+            .filter(move |issue| issue.check == check)
+    };
     let names = |check| issues(check).map(|issue| issue.subject.to_string());
     let accounts = || report.accounts.iter();
     let name = |namespace: &str, name: &str| format!("{namespace}/{name}");
     let usage = case.usage();
     let legacy = usage.accounts.values().flat_map(|usage| &usage.legacy);
-    let legacy: serde_json::Map<_, _> =
-        legacy.map(|(secret, uses)| (secret.clone(), json!(uses.requests))).collect();
+    let legacy: serde_json::Map<_, _> = legacy
+        .map(|(secret, uses)| (secret.clone(), json!(uses.requests)))
+        .collect();
     json!({
         "objects": report.input.objects,
         "default_automount": accounts()
@@ -98,7 +114,12 @@ fn answers(report: &Report, case: &Case) -> Value {
 fn jq_gives_the_same_answers() {
     for case in cases() {
         let report = report(&case.dumps(), Some(&case.usage()));
-        assert_eq!(answers(&report, &case), jq(&case), "{}", case.dump.display());
+        assert_eq!(
+            answers(&report, &case),
+            jq(&case),
+            "{}",
+            case.dump.display()
+        );
     }
 }
 
@@ -106,14 +127,23 @@ fn jq_gives_the_same_answers() {
 fn the_recording_says_what_its_notes_say() {
     for case in cases().into_iter().skip(1) {
         let report = report(&case.dumps(), Some(&case.usage()));
-        let unused = report.issues.iter().filter(|issue| issue.check == Check::UnusedAccount);
+        let unused = report
+            .issues
+            .iter()
+            .filter(|issue| issue.check == Check::UnusedAccount);
         let unused: Vec<_> = unused.map(|issue| issue.subject.to_string()).collect();
         // TRUTH.md: "ServiceAccounts never used: shop:idle, shop:notoken".
         assert_eq!(unused, ["shop/idle", "shop/notoken"]);
         let log = report.input.log.as_ref().unwrap();
         assert_eq!(log.requests, 26_381);
-        assert_eq!(log.first_event.unwrap().to_string(), "2026-11-22T04:23:50.123939Z");
-        assert_eq!(log.last_event.unwrap().to_string(), "2026-11-22T04:28:36.086082Z");
+        assert_eq!(
+            log.first_event.unwrap().to_string(),
+            "2026-11-22T04:23:50.123939Z"
+        );
+        assert_eq!(
+            log.last_event.unwrap().to_string(),
+            "2026-11-22T04:28:36.086082Z"
+        );
         for token in &report.legacy_tokens {
             let expected = match token.secret.name.as_str() {
                 "deployer-token" => 540,
@@ -121,19 +151,36 @@ fn the_recording_says_what_its_notes_say() {
                 "old-runner-token" => 10,
                 other => panic!("{other}"),
             };
-            assert_eq!((token.verdict, token.requests), (Verdict::InUse, Some(expected)));
+            assert_eq!(
+                (token.verdict, token.requests),
+                (Verdict::InUse, Some(expected))
+            );
         }
     }
 }
 
 #[test]
 fn a_deleted_account_is_known_from_the_log() {
-    let Some(end) = cases().into_iter().nth(2) else { return };
+    let Some(end) = cases().into_iter().nth(2) else {
+        return;
+    };
     let report = report(&end.dumps(), Some(&end.usage()));
-    let gone: Vec<_> = report.accounts_not_in_dump.iter().map(|a| (&*a.namespace, &*a.name, a.requests)).collect();
+    let gone: Vec<_> = report
+        .accounts_not_in_dump
+        .iter()
+        .map(|a| (&*a.namespace, &*a.name, a.requests))
+        .collect();
     // Revoked during the recording: 60 uses of its token before (TRUTH.md, scenarios d and i).
     assert_eq!(gone, [("ci", "legacy-auto", 60)]);
-    let dangling = report.issues.iter().find(|issue| issue.check == Check::DanglingBinding).unwrap();
+    let dangling = report
+        .issues
+        .iter()
+        .find(|issue| issue.check == Check::DanglingBinding)
+        .unwrap();
     assert_eq!(dangling.subject.to_string(), "ci/legacy-auto");
-    assert!(dangling.summary.contains("60 requests"), "{}", dangling.summary);
+    assert!(
+        dangling.summary.contains("60 requests"),
+        "{}",
+        dangling.summary
+    );
 }

@@ -20,13 +20,21 @@ pub fn write(size: Size, out: &mut dyn Write) -> io::Result<()> {
     let accounts = (0..size.accounts).flat_map(|i| [account(i), role(i), binding(i)]);
     let secrets = (0..size.accounts / 10).map(secret);
     let pods = (0..size.pods).map(|i| pod(i, size.accounts));
-    for (i, object) in cluster_wide().into_iter().chain(accounts).chain(secrets).chain(pods).enumerate() {
+    for (i, object) in cluster_wide()
+        .into_iter()
+        .chain(accounts)
+        .chain(secrets)
+        .chain(pods)
+        .enumerate()
+    {
         if i > 0 {
             out.write_all(b",\n")?;
         }
         serde_json::to_writer_pretty(&mut *out, &object)?;
     }
-    out.write_all(b"\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\"resourceVersion\": \"\"}\n}\n")
+    out.write_all(
+        b"\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\"resourceVersion\": \"\"}\n}\n",
+    )
 }
 
 fn namespace(account: usize) -> String {
@@ -34,7 +42,11 @@ fn namespace(account: usize) -> String {
 }
 
 fn name(account: usize) -> String {
-    if account.is_multiple_of(25) { "default".to_owned() } else { format!("app-{account}") }
+    if account.is_multiple_of(25) {
+        "default".to_owned()
+    } else {
+        format!("app-{account}")
+    }
 }
 
 /// What every object carries and nobody here reads.
@@ -59,7 +71,11 @@ fn role(i: usize) -> Value {
 }
 
 fn binding(i: usize) -> Value {
-    let (role, kind) = if i.is_multiple_of(7) { ("edit".to_owned(), "ClusterRole") } else { (name(i), "Role") };
+    let (role, kind) = if i.is_multiple_of(7) {
+        ("edit".to_owned(), "ClusterRole")
+    } else {
+        (name(i), "Role")
+    };
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata(&namespace(i), &name(i), "rb"),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": name(i), "namespace": namespace(i)}]})
@@ -67,7 +83,11 @@ fn binding(i: usize) -> Value {
 
 fn secret(i: usize) -> Value {
     let owner = i * 10;
-    let mut metadata = metadata(&namespace(owner), &format!("{}-token", name(owner)), "secret");
+    let mut metadata = metadata(
+        &namespace(owner),
+        &format!("{}-token", name(owner)),
+        "secret",
+    );
     metadata["annotations"]["kubernetes.io/service-account.name"] = json!(name(owner));
     metadata["labels"]["kubernetes.io/legacy-token-last-used"] = json!("2025-06-01");
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/service-account-token",
@@ -78,11 +98,14 @@ fn pod(i: usize, accounts: usize) -> Value {
     let account = i % accounts.max(1);
     let owner = format!("{}-6d4f7c9b8", name(account));
     let mut metadata = metadata(&namespace(account), &format!("{owner}-{i}"), "pod");
-    metadata["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "controller": true}]);
-    let container = |name: &str| json!({"name": name, "image": format!("registry.example.com/{name}:1.2.3"), "env":
+    metadata["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "controller": true}]);
+    let container = |name: &str| {
+        json!({"name": name, "image": format!("registry.example.com/{name}:1.2.3"), "env":
             (0..20).map(|n| json!({"name": format!("SETTING_{n}"), "value": "some value of ordinary length"})).collect::<Vec<_>>(),
         "resources": {"limits": {"cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "100m", "memory": "256Mi"}},
-        "volumeMounts": [{"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "name": "kube-api-access-x2x5z", "readOnly": true}]});
+        "volumeMounts": [{"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "name": "kube-api-access-x2x5z", "readOnly": true}]})
+    };
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {"containers": [container("app"), container("sidecar")], "nodeName": format!("node-{}", i % 300),
             "serviceAccount": name(account), "serviceAccountName": name(account),
@@ -93,9 +116,7 @@ fn pod(i: usize, accounts: usize) -> Value {
 }
 
 fn cluster_wide() -> Vec<Value> {
-    let meta = |name: &str, label: Option<&str>| {
-        json!({"name": name, "labels": label.map(|label| json!({label: "true"})).unwrap_or_else(|| json!({}))})
-    };
+    let meta = |name: &str, label: Option<&str>| json!({"name": name, "labels": label.map(|label| json!({label: "true"})).unwrap_or_else(|| json!({}))});
     let parts = (0..20).map(|i| {
         json!({"kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1",
             "metadata": meta(&format!("edit-part-{i}"), Some("aggregate-to-edit")),

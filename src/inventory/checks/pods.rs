@@ -165,9 +165,7 @@ fn stop_mounting(workload: &Workload<'_>) -> Vec<Step> {
 }
 
 fn shared_default(namespace: &str, workloads: &[&Workload<'_>], world: &World<'_>) -> Issue {
-    let person = world.people.iter().find(|person| {
-        person.account.id.namespace == namespace && person.account.id.name == "default"
-    });
+    let person = world.person(namespace, "default");
     let bound = person.is_some_and(|person| !person.grants.is_empty());
     let pods: usize = workloads.iter().map(|workload| workload.pods.len()).sum();
     let mounting = workloads

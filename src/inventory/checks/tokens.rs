@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::finding::{Severity, Timestamp, quote};
+use crate::finding::{Attribute, Attributes, Severity, Timestamp, quote};
 
 use super::super::{
     Pod, SecretUsage, TokenSecret,
@@ -41,12 +41,25 @@ pub struct LegacyToken {
     pub requests: Option<u64>,
     /// Arrival of the last of them.
     pub last_request: Option<Timestamp>,
+    /// Who used it in the log, the most frequent first.
+    pub callers: Vec<Caller>,
     /// Pods that mount it or read it into their environment.
     pub pods: Vec<Evidence>,
     /// Whether it can go.
     pub verdict: Verdict,
     /// Why.
     pub because: String,
+}
+
+/// Somebody who used a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Caller {
+    /// From where.
+    pub address: String,
+    /// What the client calls itself. Hostile.
+    pub user_agent: String,
+    /// How often.
+    pub requests: u64,
 }
 
 /// Whether a legacy token can go.
@@ -116,8 +129,9 @@ fn token(
         |uid: &str| secret.account_uid.is_empty() || uid.is_empty() || uid == secret.account_uid;
     let exists = account.is_some_and(|account| same(&account.id.uid));
     let account_exists = world.inventory.has("ServiceAccount").then_some(exists);
+    let callers = callers(secret, world);
     let (verdict, because) = if known.requests > 0 {
-        (Verdict::InUse, in_use(&known))
+        (Verdict::InUse, in_use(&known, &callers))
     } else if !pods.is_empty() {
         (Verdict::InUse, format!("{} it", readers(pods)))
     } else if account_exists == Some(false) {
@@ -142,6 +156,7 @@ fn token(
         invalid_since: secret.invalid_since.clone(),
         requests: world.usage.map(|_| known.requests),
         last_request: known.last_seen,
+        callers,
         pods: pods
             .iter()
             .map(|(pod, through)| Evidence {
@@ -173,7 +188,37 @@ fn uses(secret: &TokenSecret, world: &World<'_>) -> (SecretUsage, u64) {
     (known, unnamed)
 }
 
-fn in_use(uses: &SecretUsage) -> String {
+/// As the finding of the detector `legacy-token` names them.
+fn callers(secret: &TokenSecret, world: &World<'_>) -> Vec<Caller> {
+    let text = |map: &Attributes, key: &str| match map.get(key) {
+        Some(Attribute::Text(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let findings = world.findings(&secret.id.namespace, &secret.account).iter();
+    let own = findings.filter(|finding| {
+        finding.detector == "legacy-token" && text(&finding.attributes, "secret") == secret.id.name
+    });
+    let lists = own.filter_map(|finding| match finding.attributes.get("callers") {
+        Some(Attribute::List(callers)) => Some(callers),
+        _ => None,
+    });
+    lists
+        .flatten()
+        .filter_map(|caller| match caller {
+            Attribute::Map(map) => Some(Caller {
+                address: text(map, "address"),
+                user_agent: text(map, "user_agent"),
+                requests: match map.get("requests") {
+                    Some(Attribute::Count(n)) => *n,
+                    _ => 0,
+                },
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+fn in_use(uses: &SecretUsage, callers: &[Caller]) -> String {
     let when = uses.last_seen.map(|time| {
         let text = time.to_string();
         format!(
@@ -181,10 +226,18 @@ fn in_use(uses: &SecretUsage) -> String {
             text.get(..19).unwrap_or(&text).replace('T', " ")
         )
     });
+    let who = callers.first().map(|caller| {
+        let more = match callers.len() {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        format!(", by {} from {}{more}", caller.user_agent, caller.address)
+    });
     format!(
-        "{} requests in the log{}",
+        "{} requests in the log{}{}",
         uses.requests,
-        when.unwrap_or_default()
+        when.unwrap_or_default(),
+        who.unwrap_or_default()
     )
 }
 
