@@ -67,14 +67,12 @@ impl Traits {
         if audit(self) || self.kind.as_deref() == Some("EventList") {
             return false;
         }
-        match &self.items {
-            Some(first) => !audit(first),
-            None => {
-                let list = |kind: &str| kind.ends_with("List");
-                self.kind.as_deref().is_some_and(list)
-                    || self.api_version && (self.metadata || self.kind.is_some())
-            }
+        if let Some(first) = &self.items {
+            return !audit(first);
         }
+        let list = |kind: &str| kind.ends_with("List");
+        self.kind.as_deref().is_some_and(list)
+            || self.api_version && (self.metadata || self.kind.is_some())
     }
 }
 

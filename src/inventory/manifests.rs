@@ -1,6 +1,9 @@
 //! Manifests that mend what can be mended by applying something. Nothing here is applied by satrail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde_json::{Value, json};
 
@@ -34,12 +37,13 @@ impl Manifest {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for line in &self.about {
-            text.push_str(&format!("# {}\n", comment(line)));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# {}", comment(line));
         }
         for each in &self.documents {
             text.push_str("---\n");
             for note in &each.notes {
-                text.push_str(&format!("# {}\n", comment(note)));
+                let _ = writeln!(text, "# {}", comment(note));
             }
             text.push_str(&document(&each.value));
         }
@@ -210,7 +214,7 @@ fn dedicated_accounts(world: &World<'_>, workloads: &[Workload<'_>]) -> Option<M
         }
         let default = world.person(namespace, "default");
         let rules = default.map_or_else(Vec::new, |person| rules(&person.usage, namespace));
-        documents.extend(of_workload(namespace, &name, rules, workload, world));
+        documents.extend(of_workload(namespace, &name, &rules, workload, world));
     }
     Manifest::new(
         "dedicated-accounts.yaml",
@@ -227,7 +231,7 @@ fn dedicated_accounts(world: &World<'_>, workloads: &[Workload<'_>]) -> Option<M
 fn of_workload(
     namespace: &str,
     name: &str,
-    rules: Vec<Value>,
+    rules: &[Value],
     workload: &Workload<'_>,
     world: &World<'_>,
 ) -> Vec<Document> {

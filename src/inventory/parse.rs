@@ -91,27 +91,33 @@ impl<'de> Visitor<'de> for Item<'_> {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.no_object()
+        self.no_object();
+        Ok(())
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.no_object()
+        self.no_object();
+        Ok(())
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.no_object()
+        self.no_object();
+        Ok(())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.no_object()
+        self.no_object();
+        Ok(())
     }
 
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.no_object()
+        self.no_object();
+        Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.no_object()
+        self.no_object();
+        Ok(())
     }
 
     /// `jq .items` makes such a thing.
@@ -167,9 +173,8 @@ impl<'de> Visitor<'de> for Item<'_> {
 }
 
 impl Item<'_> {
-    fn no_object<E>(self) -> Result<(), E> {
+    fn no_object(self) {
         self.sink.odd("a value that is no object".to_owned());
-        Ok(())
     }
 }
 

@@ -179,10 +179,8 @@ fn resolve<'a>(role: &'a Role, roles: &'a [Role]) -> Vec<GrantedRule<'a>> {
     for rule in &role.rules {
         origin.entry(rule).or_insert(None);
     }
-    let rules = origin.into_iter();
-    rules
-        .map(|(rule, from)| GrantedRule { rule, from })
-        .collect()
+    let granted = |(rule, from)| GrantedRule { rule, from };
+    origin.into_iter().map(granted).collect()
 }
 
 /// The ClusterRoles that flow into one, those that aggregate nothing themselves first: a rule is theirs.

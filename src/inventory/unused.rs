@@ -84,6 +84,8 @@ impl GrantUse<'_> {
     pub fn used(&self) -> Used {
         let is = |used| self.rules.iter().all(|rule| rule.used == used);
         match () {
+            // Of a role that gives nothing, or that the dump does not have.
+            () if self.rules.is_empty() => Used::Unknown,
             () if is(Used::Used) => Used::Used,
             () if is(Used::Unused) => Used::Unused,
             () if self
@@ -129,8 +131,8 @@ fn of_rule<'a, 'u>(
     for permission in permissions.filter(|p| rule.rule.covers(&p.action)) {
         let action = &permission.action;
         let names = &rule.rule.resource_names;
-        let named = action.url.is_empty() && !names.is_empty();
-        if !named || names.iter().any(|name| permission.names.contains(name)) {
+        let by_name = action.url.is_empty() && !names.is_empty();
+        if !by_name || names.iter().any(|name| permission.names.contains(name)) {
             // Of a rule for some names, the requests on others were not its own; how many is not kept.
             requests += permission.requests;
             needed.insert(cell(

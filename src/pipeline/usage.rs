@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     detect::{Merge, PerAccount, Tally, legacy_secret},
-    event::{Event, ServiceAccount, User},
+    event::{Event, ServiceAccount, User, Value},
     finding::Timestamp,
     inventory::{AccountUsage, Action, SecretUsage, Usage, UsedPermission, pod_key},
 };
@@ -99,7 +99,7 @@ fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 }
 
 fn key(user: &User<'_>) -> String {
-    let uid = user.object.get("uid").and_then(|uid| uid.text());
+    let uid = user.object.get("uid").and_then(Value::text);
     let uid = uid.map(|uid| uid.read().into_owned()).unwrap_or_default();
     format!("{}\n{uid}", user.name.read())
 }

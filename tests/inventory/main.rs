@@ -2,9 +2,11 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
+    clippy::too_many_lines,
     clippy::print_stdout,
-    reason = "tests may, their helpers too"
+    reason = "tests may, their helpers too; tables of cases are long"
 )]
 
 mod binary;

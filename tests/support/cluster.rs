@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 /// How large it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Size {
+pub(crate) struct Size {
     /// Pods.
-    pub pods: usize,
+    pub(crate) pods: usize,
     /// ServiceAccounts, each with a Role and a RoleBinding.
-    pub accounts: usize,
+    pub(crate) accounts: usize,
 }
 
 /// Writes one list with everything in it.
-pub fn write(size: Size, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(size: Size, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n")?;
     let accounts = (0..size.accounts).flat_map(|i| [account(i), role(i), binding(i)]);
     let secrets = (0..size.accounts / 10).map(secret);
@@ -116,7 +116,7 @@ fn pod(i: usize, accounts: usize) -> Value {
 }
 
 fn cluster_wide() -> Vec<Value> {
-    let meta = |name: &str, label: Option<&str>| json!({"name": name, "labels": label.map(|label| json!({label: "true"})).unwrap_or_else(|| json!({}))});
+    let meta = |name: &str, label: Option<&str>| json!({"name": name, "labels": label.map_or_else(|| json!({}), |label| json!({label: "true"}))});
     let parts = (0..20).map(|i| {
         json!({"kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1",
             "metadata": meta(&format!("edit-part-{i}"), Some("aggregate-to-edit")),

@@ -1,8 +1,12 @@
 //! Accounts that may do more than a workload should: everything, or what leads there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::finding::{Remediation, Severity, Step, quote};
 
@@ -151,11 +155,11 @@ fn summary(
                 words.push_str(" in ");
                 words.push_str(&shown.join(", "));
                 if held.namespaces.len() > 3 {
-                    words.push_str(&format!(" and {} more", held.namespaces.len() - 3));
+                    let _ = write!(words, " and {} more", held.namespaces.len() - 3);
                 }
             }
             if held.used > 0 {
-                words.push_str(&format!(" (used {} times)", held.used));
+                let _ = write!(words, " (used {} times)", held.used);
             }
             words
         })
@@ -201,9 +205,15 @@ pub(super) fn unbind(grant: &Grant<'_>) -> Step {
             .iter()
             .position(|subject| subject == grant.subject)
             .unwrap_or(0);
-        let patch = format!(r#"[{{"op":"remove","path":"/subjects/{at}"}}]"#);
+        // Patches of several accounts shift the places: the test makes a late one fail.
+        let place = format!("/subjects/{at}");
+        let patch = json!([
+            {"op": "test", "path": format!("{place}/name"), "value": grant.subject.name},
+            {"op": "remove", "path": place},
+        ])
+        .to_string();
         let text = format!(
-            "take it out of {} {} ({} stay in it; look at the index first)",
+            "take it out of {} {} ({} stay in it)",
             binding.kind(),
             binding.id,
             count(others, "other subject")

@@ -115,6 +115,36 @@ fn unused_permissions(person: &Person<'_>) -> Option<Issue> {
         return None;
     }
     let id = &person.account.id;
+    let (words, only_parts) = in_words(&unused, &partly);
+    let mut proof: Vec<_> = unused
+        .iter()
+        .map(|use_| {
+            evidence(
+                &use_.grant,
+                format!("gives {}: unused", role_of(use_.grant.binding)),
+            )
+        })
+        .collect();
+    for use_ in &partly {
+        proof.push(evidence(&use_.grant, partly_says(use_)));
+    }
+    let mut steps = vec![by_hand(format!(
+        "write the role that it needs: satrail rbac AUDIT_LOG --account {}",
+        quote(&id.to_string())
+    ))];
+    steps.extend(unused.iter().map(|use_| unbind(&use_.grant)));
+    Some(Issue {
+        check: Check::UnusedPermissions,
+        severity: severity(worst, only_parts),
+        subject: Object::of("ServiceAccount", id),
+        summary: format!("{id} did not use {words} in the log's period"),
+        evidence: proof,
+        remediation: fix("take away what a longer log does not show either", steps),
+    })
+}
+
+/// What was not used, and whether that is only parts of rules.
+fn in_words(unused: &[&GrantUse<'_>], partly: &[&GrantUse<'_>]) -> (String, bool) {
     let rules = || partly.iter().flat_map(|grant| &grant.rules);
     let with = |used| rules().filter(|rule| rule.used == used).count();
     let (idle, halves) = (with(Used::Unused), with(Used::Partly));
@@ -136,34 +166,7 @@ fn unused_permissions(person: &Person<'_>) -> Option<Issue> {
             count(halves, if idle > 0 { "other rule" } else { "rule" })
         ));
     }
-    let mut proof: Vec<_> = unused
-        .iter()
-        .map(|use_| {
-            evidence(
-                &use_.grant,
-                format!("gives {}: unused", role_of(use_.grant.binding)),
-            )
-        })
-        .collect();
-    for use_ in &partly {
-        proof.push(evidence(&use_.grant, partly_says(use_)));
-    }
-    let mut steps = vec![by_hand(format!(
-        "write the role that it needs: satrail rbac AUDIT_LOG --account {}",
-        quote(&id.to_string())
-    ))];
-    steps.extend(unused.iter().map(|use_| unbind(&use_.grant)));
-    Some(Issue {
-        check: Check::UnusedPermissions,
-        severity: severity(worst, unused.is_empty() && idle == 0),
-        subject: Object::of("ServiceAccount", id),
-        summary: format!(
-            "{id} did not use {} in the log's period",
-            words.join(", nor ")
-        ),
-        evidence: proof,
-        remediation: fix("take away what a longer log does not show either", steps),
-    })
+    (words.join(", nor "), unused.is_empty() && idle == 0)
 }
 
 /// Parts of rules are for information: who writes a role gives `get`, `list` and `watch` together.

@@ -173,6 +173,41 @@ fn shared_default(namespace: &str, workloads: &[&Workload<'_>], world: &World<'_
         .flat_map(|w| &w.pods)
         .filter(|pod| world.inventory.automounts(pod))
         .count();
+    Issue {
+        check: Check::DefaultAccountPods,
+        severity: if bound && mounting > 0 {
+            Severity::Medium
+        } else {
+            Severity::Low
+        },
+        subject: Object {
+            namespace: Some(namespace.to_owned()),
+            ..Object::named("ServiceAccount", "default")
+        },
+        summary: format!(
+            "{} of {} run as the default account of {namespace}, {mounting} of them with its token{}",
+            count(pods, "pod"),
+            count(workloads.len(), "workload"),
+            if bound {
+                ", which has rights by bindings"
+            } else {
+                ""
+            }
+        ),
+        evidence: workloads
+            .iter()
+            .take(5)
+            .flat_map(|workload| workload.evidence("runs as default"))
+            .take(10)
+            .collect(),
+        remediation: fix(
+            "give each workload an account of its own",
+            own_accounts(namespace, workloads),
+        ),
+    }
+}
+
+fn own_accounts(namespace: &str, workloads: &[&Workload<'_>]) -> Vec<Step> {
     let account = quote(namespace);
     let first = workloads.first();
     let mut steps = Vec::new();
@@ -203,35 +238,7 @@ fn shared_default(namespace: &str, workloads: &[&Workload<'_>], world: &World<'_
         "stop mounting the default one's token",
         format!("kubectl patch serviceaccount --namespace {account} default --patch '{{\"automountServiceAccountToken\":false}}'"),
     ));
-    Issue {
-        check: Check::DefaultAccountPods,
-        severity: if bound && mounting > 0 {
-            Severity::Medium
-        } else {
-            Severity::Low
-        },
-        subject: Object {
-            namespace: Some(namespace.to_owned()),
-            ..Object::named("ServiceAccount", "default")
-        },
-        summary: format!(
-            "{} of {} run as the default account of {namespace}, {mounting} of them with its token{}",
-            count(pods, "pod"),
-            count(workloads.len(), "workload"),
-            if bound {
-                ", which has rights by bindings"
-            } else {
-                ""
-            }
-        ),
-        evidence: workloads
-            .iter()
-            .take(5)
-            .flat_map(|workload| workload.evidence("runs as default"))
-            .take(10)
-            .collect(),
-        remediation: fix("give each workload an account of its own", steps),
-    }
+    steps
 }
 
 /// Explicit tokens that live too long, or shorter than Kubernetes allows.

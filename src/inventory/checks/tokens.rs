@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::finding::{Attribute, Attributes, Severity, Timestamp, quote};
+use crate::finding::{Attribute, Attributes, Severity, Step, Timestamp, quote};
 
 use super::super::{
     Pod, SecretUsage, TokenSecret,
@@ -330,6 +330,33 @@ fn issue(token: &LegacyToken, world: &World<'_>) -> Issue {
         (_, true) => Severity::High,
         _ => Severity::Medium,
     };
+    let mut proof = vec![Evidence {
+        object: token.secret.clone(),
+        says: labels(token),
+    }];
+    proof.extend(token.pods.iter().take(5).cloned());
+    Issue {
+        check: Check::LegacyToken,
+        severity,
+        subject: token.secret.clone(),
+        summary: format!(
+            "a token of {namespace}/{} that never expires: {}, {}",
+            token.account,
+            token.verdict.words(),
+            token.because
+        ),
+        evidence: proof,
+        remediation: fix(
+            match token.verdict {
+                Verdict::SafeToDelete => "delete the Secret",
+                _ => "replace it by a token that expires, then delete the Secret",
+            },
+            steps(token, namespace),
+        ),
+    }
+}
+
+fn steps(token: &LegacyToken, namespace: &str) -> Vec<Step> {
     let delete = format!(
         "kubectl delete secret --namespace {} {}",
         quote(namespace),
@@ -362,30 +389,7 @@ fn issue(token: &LegacyToken, world: &World<'_>) -> Issue {
         }
         Verdict::SafeToDelete => steps.push(step("delete it: that revokes the token", delete)),
     }
-    let mut proof = vec![Evidence {
-        object: token.secret.clone(),
-        says: labels(token),
-    }];
-    proof.extend(token.pods.iter().take(5).cloned());
-    Issue {
-        check: Check::LegacyToken,
-        severity,
-        subject: token.secret.clone(),
-        summary: format!(
-            "a token of {namespace}/{} that never expires: {}, {}",
-            token.account,
-            token.verdict.words(),
-            token.because
-        ),
-        evidence: proof,
-        remediation: fix(
-            match token.verdict {
-                Verdict::SafeToDelete => "delete the Secret",
-                _ => "replace it by a token that expires, then delete the Secret",
-            },
-            steps,
-        ),
-    }
+    steps
 }
 
 fn labels(token: &LegacyToken) -> String {

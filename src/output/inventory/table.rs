@@ -4,6 +4,7 @@ mod lists;
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{self, Write},
 };
 
@@ -135,11 +136,12 @@ fn practices(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
                 .take(3)
                 .map(String::as_str)
                 .collect();
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 " ({}{})",
                 some.join(", "),
                 more(practice.broken, some.len())
-            ));
+            );
         }
         let verdict = format!("  {}", practice.verdict.as_str());
         paper.entry((style, &verdict), INDENT + 1, (PLAIN, &text))?;

@@ -1,6 +1,6 @@
 //! The lists below the issues: who holds what, which tokens there are, what is used.
 
-use std::io;
+use std::{fmt::Write, io};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -116,13 +116,13 @@ pub(super) fn tokens(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::R
             };
             let mut text = format!("of {}: {verdict}: {}", token.account, token.because);
             if let Some(days) = token.age_days {
-                text.push_str(&format!("; {days} days old"));
+                let _ = write!(text, "; {days} days old");
             }
             if let Some(day) = &token.last_used {
-                text.push_str(&format!(", last used {day} by its label"));
+                let _ = write!(text, ", last used {day} by its label");
             }
             if let Some(day) = &token.invalid_since {
-                text.push_str(&format!(", invalid since {day}"));
+                let _ = write!(text, ", invalid since {day}");
             }
             (token.secret.to_string(), text)
         })
@@ -143,20 +143,24 @@ pub(super) fn granted(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::
             let count = |used| grant.rules.iter().filter(|rule| rule.used == used).count();
             let rules = grant.rules.len();
             let text = match used {
+                Used::Unknown if !grant.role_found => "its role is not in the dump".to_owned(),
+                Used::Unknown if rules == 0 => "its role gives nothing".to_owned(),
                 Used::Used => "used, every rule of it".to_owned(),
-                Used::Unused if !grant.role_found => "its role is not in the dump".to_owned(),
                 Used::Unused => format!("unused ({})", units::count(rules as u64, "rule")),
                 Used::Unknown => "unknown: more names or permissions than are kept".to_owned(),
-                Used::Partly => format!(
-                    "{} of {} used{}{}",
-                    count(Used::Used) + count(Used::Partly),
-                    units::count(rules as u64, "rule"),
-                    match count(Used::Partly) {
-                        0 => String::new(),
-                        n => format!(", {n} of them partly"),
-                    },
-                    wasted(&grant.rules)
-                ),
+                Used::Partly => {
+                    let of = |n: usize, words: &str| {
+                        (n > 0).then(|| {
+                            format!("{n} of {} {words}", units::count(rules as u64, "rule"))
+                        })
+                    };
+                    let parts = [
+                        of(count(Used::Unused), "unused"),
+                        of(count(Used::Partly), "used in part"),
+                    ];
+                    let parts: Vec<_> = parts.into_iter().flatten().collect();
+                    format!("{}{}", parts.join(", "), wasted(&grant.rules))
+                }
             };
             let label = format!("{}/{}", account.namespace, account.name);
             let place = match &grant.binding.namespace {
@@ -225,7 +229,9 @@ fn pod_text(pod: &PodRow) -> String {
     match pod.requests {
         None => {}
         Some(0) => text.push_str(", never called the API"),
-        Some(n) => text.push_str(&format!(", {}", units::count(n, "request"))),
+        Some(n) => {
+            let _ = write!(text, ", {}", units::count(n, "request"));
+        }
     }
     for token in pod.tokens.iter().filter(|token| !token.automatic) {
         let audience = if token.audience.is_empty() {
@@ -234,10 +240,10 @@ fn pod_text(pod: &PodRow) -> String {
             &token.audience
         };
         let seconds = token.expiration_seconds.unwrap_or(3600);
-        text.push_str(&format!(", token for {audience} of {seconds} s"));
+        let _ = write!(text, ", token for {audience} of {seconds} s");
     }
     if !pod.node.is_empty() {
-        text.push_str(&format!(", on {}", pod.node));
+        let _ = write!(text, ", on {}", pod.node);
     }
     text
 }
@@ -265,6 +271,42 @@ pub(super) fn unseen(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::R
             format!("{}: what they would show is unknown", missing.join(", ")),
         ));
     }
+    rows.extend(caveats(report));
+    let gone = &report.accounts_not_in_dump;
+    if !gone.is_empty() {
+        let names: Vec<_> = gone
+            .iter()
+            .map(|a| {
+                format!(
+                    "{}/{} ({} requests{})",
+                    a.namespace,
+                    a.name,
+                    a.requests,
+                    if a.recreated {
+                        ", made again since"
+                    } else {
+                        ""
+                    }
+                )
+            })
+            .collect();
+        rows.push(("only in the log".to_owned(), some(&names)));
+    }
+    for trouble in &input.troubles {
+        rows.push((trouble.file.clone(), trouble.why.clone()));
+    }
+    list(
+        ("Not seen", rows.len()),
+        &rows,
+        all || rows.len() < 2 * ROWS,
+        paper,
+    )
+}
+
+/// What to keep in mind.
+fn caveats(report: &Report) -> Vec<(String, String)> {
+    let input = &report.input;
+    let mut rows = Vec::new();
     let built_in = report
         .accounts
         .iter()
@@ -295,33 +337,5 @@ pub(super) fn unseen(report: &Report, all: bool, paper: &mut Paper<'_>) -> io::R
                 .to_owned(),
         ));
     }
-    let gone = &report.accounts_not_in_dump;
-    if !gone.is_empty() {
-        let names: Vec<_> = gone
-            .iter()
-            .map(|a| {
-                format!(
-                    "{}/{} ({} requests{})",
-                    a.namespace,
-                    a.name,
-                    a.requests,
-                    if a.recreated {
-                        ", made again since"
-                    } else {
-                        ""
-                    }
-                )
-            })
-            .collect();
-        rows.push(("only in the log".to_owned(), some(&names)));
-    }
-    for trouble in &input.troubles {
-        rows.push((trouble.file.clone(), trouble.why.clone()));
-    }
-    list(
-        ("Not seen", rows.len()),
-        &rows,
-        all || rows.len() < 2 * ROWS,
-        paper,
-    )
+    rows
 }
