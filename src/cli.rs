@@ -6,6 +6,7 @@ mod alerts;
 mod arguments;
 mod rbac;
 mod account;
+mod inventory;
 mod surroundings;
 mod action;
 mod shell;
@@ -57,6 +58,9 @@ enum Command {
     /// Show one row per ServiceAccount: what it did, and from where
     #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
     Accounts(AccountsArgs),
+    /// Say what a cluster's accounts are given, have and never use, from a dump and an audit log
+    #[command(after_help = inventory::EXAMPLES)]
+    Inventory(Box<inventory::InventoryArgs>),
     /// Write metrics per ServiceAccount for Prometheus
     #[command(after_help = arguments::METRICS_EXAMPLES)]
     Metrics(MetricsArgs),

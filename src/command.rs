@@ -11,6 +11,7 @@ mod accounts;
 mod account;
 mod metrics;
 mod rbac;
+mod inventory;
 mod detectors;
 mod explain;
 
@@ -19,6 +20,7 @@ pub use accounts::accounts;
 pub use alerts::{alerts, alerts_lint};
 pub use detectors::detectors;
 pub use explain::explain;
+pub use inventory::inventory;
 pub use merge::merge;
 pub use metrics::metrics;
 pub use rbac::rbac;

@@ -7,11 +7,13 @@ mod alerts;
 mod error;
 mod file;
 mod roles;
+mod inventory;
 mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
+pub use inventory::InventoryConfig;
 pub use roles::{AccountConfig, RbacConfig, parse_account};
 pub use units::{parse_bound, parse_size, parse_step};
 

@@ -217,7 +217,6 @@ pub use reconcile::{AccountUses, Bounds, Reconciled, Reconciliation, reconcile};
 pub use runaway_controller::Thresholds;
 pub use series::{Peak, Series};
 pub use settings::Settings;
-pub use shell::quote;
 pub use tally::{Tallied, Tally};
 pub use token_uses::TokenUses;
 pub use traffic::{Gap, Traffic};

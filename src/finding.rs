@@ -6,12 +6,14 @@
 mod attribute;
 mod related;
 mod severity;
+mod shell;
 mod subject;
 mod timestamp;
 
 pub use attribute::{Attribute, Attributes};
 pub use related::{Involved, Related, Story, relate, stories};
 pub use severity::Severity;
+pub use shell::quote;
 pub use subject::{Subject, SubjectKind};
 pub use timestamp::Timestamp;
 

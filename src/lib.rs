@@ -7,6 +7,7 @@ pub mod finding;
 pub mod source;
 pub mod event;
 pub mod metric;
+pub mod inventory;
 pub mod detect;
 pub mod permission;
 pub mod rbac;

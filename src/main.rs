@@ -32,6 +32,7 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
         Action::Accounts(config) => command::accounts(config),
         Action::Account(config) => command::account(config),
         Action::Rbac(config) => command::rbac(config),
+        Action::Inventory(config) => command::inventory(config),
         Action::Alerts(config) => command::alerts(config),
         Action::Lint(config) => command::alerts_lint(config),
         Action::Metrics(config) => command::metrics(config),

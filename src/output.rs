@@ -14,6 +14,7 @@ mod accounts;
 mod account;
 mod metrics;
 mod rbac;
+mod inventory;
 mod catalogue;
 mod atomic;
 
@@ -21,6 +22,7 @@ pub use account::{AccountPage, write_pages};
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
+pub use inventory::write_inventory;
 pub use metrics::{Moment, write_metrics, write_openmetrics};
 pub use paper::Look;
 pub use rbac::{

@@ -19,6 +19,7 @@ mod dossiers;
 mod scrapes;
 mod telemetry;
 mod state;
+mod usage;
 mod run;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
@@ -30,7 +31,7 @@ pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
     Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
 };
-pub use run::{Error, accounts, dossiers, permissions, scan, telemetry};
+pub use run::{Error, accounts, dossiers, permissions, scan, telemetry, usage};
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

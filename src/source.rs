@@ -24,12 +24,14 @@ mod position;
 mod stream;
 mod decode;
 mod stored;
+mod bytes;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use buffer::Buffer;
+pub use bytes::Bytes;
 pub use find::{Found, find};
 pub use input::Input;
 pub use place::{Origin, Place, Places};

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 const ORDER: [&[&str]; 10] = [
     &["finding"],
     &["source"],
-    &["event", "metric"],
+    &["event", "metric", "inventory"],
     &["detect"],
     &["permission"],
     &["pipeline", "rbac"],

@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, Judgement,
-        LintConfig, MetricsConfig, Output, RbacConfig, selection, window,
+        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, InventoryConfig,
+        Judgement, LintConfig, MetricsConfig, Output, RbacConfig, selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -23,7 +23,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
-    rbac,
+    inventory, rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -39,6 +39,8 @@ pub enum Action {
     Account(Box<AccountConfig>),
     /// `satrail rbac`
     Rbac(Box<RbacConfig>),
+    /// `satrail inventory`
+    Inventory(Box<InventoryConfig>),
     /// `satrail alerts`
     Alerts(Box<AlertsConfig>),
     /// `satrail alerts lint`
@@ -97,6 +99,7 @@ impl Action {
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
             Command::Account(args) => Self::Account(Box::new(account::config(*args, around)?)),
             Command::Rbac(args) => Self::Rbac(Box::new(rbac::config(*args, around)?)),
+            Command::Inventory(args) => inventory::action(*args, around)?,
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),

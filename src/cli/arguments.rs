@@ -257,7 +257,7 @@ pub(super) fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     })
 }
 
-fn format() -> impl TypedValueParser<Value = Format> {
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
     one_of(Format::ALL)
 }
 
@@ -269,7 +269,7 @@ fn severity() -> impl TypedValueParser<Value = Severity> {
     one_of(Severity::ALL.map(|severity| (severity.as_str(), severity)))
 }
 
-fn fail_on() -> impl TypedValueParser<Value = FailOn> {
+pub(super) fn fail_on() -> impl TypedValueParser<Value = FailOn> {
     let [info, low, medium, high, critical] =
         Severity::ALL.map(|severity| (severity.as_str(), FailOn::At(severity)));
     one_of([info, low, medium, high, critical, ("never", FailOn::Never)])

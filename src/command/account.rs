@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     config::{AccountConfig, FailOn, Judgement},
-    detect::quote,
+    finding::quote,
     event::ServiceAccount,
     finding::Subject,
     output::{AccountPage, deliver, write_pages},

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     event::Event,
     finding::Timestamp,
+    inventory::Usage,
     permission::UsedByAccount,
     source::{self, Input},
 };
@@ -17,6 +18,7 @@ use super::{
     scrapes::Scrapes,
     state::Scan,
     telemetry::Telemetry,
+    usage::Used,
 };
 
 /// Why a run did not come to anything.
@@ -84,6 +86,12 @@ pub fn telemetry(options: &Options, progress: &dyn Progress) -> Result<(State, T
     let (state, mut telemetry) = beside_scan(options, progress, &Telemetry::default)?;
     telemetry.add_bad_lines(state.bad_lines());
     Ok((state, telemetry))
+}
+
+/// Reads everything once, with all detectors and what an inventory wants to know of accounts and pods.
+pub fn usage(options: &Options, progress: &dyn Progress) -> Result<(State, Usage), Error> {
+    let (state, used) = beside_scan(options, progress, &Used::default)?;
+    Ok((state, used.usage()))
 }
 
 /// A scan and another study in one pass.

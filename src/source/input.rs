@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::finding::Timestamp;
 
 use super::{
-    Compression, Limits, Reader, Source, Trouble,
+    Bytes, Compression, Limits, Reader, Source, Trouble,
     plain::Plain,
     position::Positioned,
     sniff::{Format, sniff},
@@ -68,7 +68,8 @@ impl Input {
     }
 
     /// The path, unless it is standard input.
-    pub(super) fn file(&self) -> Option<&Path> {
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
         match &self.place {
             At::Stdin => None,
             At::Path(path) => Some(path),
@@ -82,6 +83,20 @@ impl Input {
         let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
         let micros = i64::try_from(since.as_micros()).ok()?;
         Some(Timestamp::from_micros(micros))
+    }
+
+    /// Opens it as one stream of bytes, for documents that are no lines.
+    pub fn bytes(&self) -> Result<Bytes, Trouble> {
+        let trouble = |error| Trouble::unreadable(&self.name, why(&error));
+        let opened = match &self.place {
+            At::Stdin => stdin(),
+            At::Path(path) => open(path),
+        };
+        let (mut opened, _) = opened.map_err(trouble)?;
+        let mut head = Vec::new();
+        let first = opened.reader().take(HEAD).read_to_end(&mut head);
+        first.map_err(trouble)?;
+        Bytes::new(&self.name, head, opened.into_reader())
     }
 
     /// Opens it. A FIFO blocks here until somebody writes to it.

@@ -13,7 +13,7 @@ mod excessive;
 use serde::Serialize;
 
 use crate::{
-    detect::quote,
+    finding::quote,
     finding::Step,
     pipeline::{Dossier, Values},
 };
