@@ -11,7 +11,7 @@ use crate::{
         MetricsConfig, Output, selection, window,
     },
     finding::Severity,
-    output::{Destination, Look},
+    output::{Destination, Format, Look},
     pipeline::{Options, Order, ScrapeHints, Selection, Window},
     source::Limits,
 };
@@ -113,13 +113,11 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
     let options = scan_input(args.input, args.metrics, around)?;
-    report(
-        options,
-        args.report,
-        strict,
-        progress,
-        output(args.output, around),
-    )
+    let mut output = output(args.output, around);
+    if args.verbose && output.format == Format::Table {
+        output.format = Format::Detailed;
+    }
+    report(options, args.report, strict, progress, output)
 }
 
 /// Metrics alone are read if only they are named: then standard input is no log.
@@ -198,6 +196,7 @@ pub(super) fn defaults(around: &Surroundings) -> Options {
         metrics: Vec::new(),
         scrape_hints: ScrapeHints::default(),
         threads: 0,
+        format_in: None,
         limits: Limits {
             max_line_bytes: config::MAX_LINE_BYTES,
             ..Limits::default()
@@ -233,6 +232,7 @@ fn input(
     Ok(Options {
         paths,
         threads: args.threads.map_or(0, Into::into),
+        format_in: args.format_in,
         limits: Limits {
             max_line_bytes: args.max_line_bytes,
             ..Limits::default()

@@ -125,9 +125,7 @@ impl Detector for SecretListing {
     fn coverage(&self, log: &LogFacts) -> Coverage {
         let unread = || {
             (log.reads == 0).then(|| {
-                "the log has no get, list or watch at all: its policy (or category, as AKS \
-                 kube-audit-admin) leaves reads out"
-                    .to_owned()
+                log.reads_left_out()
             })
         };
         let unseen = || {

@@ -100,6 +100,7 @@ pub(super) fn study<S: Study>(
         limits: &options.limits,
         span: options.window.span(newest),
         seen: seen.as_ref(),
+        only: options.format_in,
         progress,
     };
     let mut folded = fold::run::<S>(&job, options.threads).map_err(Error::Threads)?;
@@ -122,6 +123,7 @@ fn newest(
         limits,
         span,
         seen: None,
+        only: options.format_in,
         progress,
     };
     let folded = fold::run::<Newest>(&job, options.threads).map_err(Error::Threads)?;

@@ -115,7 +115,7 @@ impl Scrapes {
                     lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
                     text.extend_from_slice(bytes);
                 }
-                Content::TooLong { bytes } => {
+                Content::TooLong { bytes, .. } => {
                     // The line stays, empty, so that the numbers of the others are right.
                     text.push(b'\n');
                     lines += 1;
@@ -124,6 +124,8 @@ impl Scrapes {
                     self.bad_lines += 1;
                     self.shown.insert((input.name().to_owned(), lines, why));
                 }
+                // Only a source that was opened for records has these.
+                Content::Records { .. } => {}
             }
         }
         self.troubles.extend(source.troubles());

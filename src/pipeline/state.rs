@@ -29,7 +29,7 @@ use super::{
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 2\n";
+const MAGIC: &[u8; 16] = b"satrail state 3\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
@@ -187,6 +187,10 @@ impl State {
             events: log.events(),
             requests: log.requests,
             bad_lines: reading.bad_lines,
+            forms: reading.forms.total.counts(),
+            skipped: reading.forms.total.skipped(),
+            by_file: reading.forms.by_file(&reading.places),
+            files_not_listed: reading.files.saturating_sub(reading.forms.files.len() as u64),
             first_event: log.first_event,
             last_event: log.last_event,
             metrics: self.scrapes.input(),
@@ -221,6 +225,7 @@ impl State {
             open_requests: 0,
             unanswered_requests: unanswered(log),
             unjoined_requests: self.ledger.dropped(),
+            forms: reading.forms.total.lacks(),
             duplicates: Duplicates {
                 removed,
                 percent,
@@ -242,8 +247,10 @@ impl State {
     }
 
     fn troubles(&self) -> Vec<Trouble> {
-        let both = self.reading.troubles.union(&self.scrapes.troubles);
-        both.cloned().collect()
+        let mut all = self.reading.troubles.clone();
+        all.extend(self.scrapes.troubles.iter().cloned());
+        all.extend(self.reading.forms.troubles(&self.reading.places));
+        all.into_iter().collect()
     }
 
     fn bad_lines_shown(&self) -> Vec<BadLineShown> {
