@@ -127,7 +127,7 @@ mod tests {
             ("{\"records\":[{\"a\":1}]}{\"records\":[]}".to_owned(), Framing::Documents),
             (format!("{{\"events\":[{{\"a\":\"{long}"), Framing::Documents),
             (format!("{{\"a\":\"{long}"), Framing::Lines),
-            (format!("{{\"records\": [{{\"a\":1}},\n{long}"), Framing::Documents),
+            (format!("{{\"records\": [{{\"a\":1}},\n{{\"b\":\"{long}"), Framing::Documents),
             ("I0102 03:04:05.000006       1 a.go:1] x\n".to_owned(), Framing::Lines),
             (
                 "2026-01-02T03:04:05.1Z stdout F {\n".to_owned(),
