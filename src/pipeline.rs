@@ -27,7 +27,8 @@ pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
 pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
-    Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, SkippedCount, Trouble,
+    Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
+    Reconciliation, Report, SkippedCount, Trouble,
 };
 pub use run::{Error, accounts, scan, telemetry};
 pub use scrapes::ScrapeHints;

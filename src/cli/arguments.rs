@@ -8,8 +8,8 @@ use clap::{
 };
 
 use crate::{
-    event::Dialect,
     config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
+    event::Dialect,
     finding::{Severity, Timestamp},
     output::Format,
     pipeline::{Bound, SortKey, TOP},

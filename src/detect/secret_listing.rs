@@ -123,11 +123,7 @@ impl Detector for SecretListing {
     }
 
     fn coverage(&self, log: &LogFacts) -> Coverage {
-        let unread = || {
-            (log.reads == 0).then(|| {
-                log.reads_left_out()
-            })
-        };
+        let unread = || (log.reads == 0).then(|| log.reads_left_out());
         let unseen = || {
             (log.secret_requests == 0).then(|| {
                 "the log has no request on secrets by anybody: its policy may leave them out"

@@ -144,9 +144,7 @@ impl Dialect {
 }
 
 /// What a record is that is no audit event and no damage either.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Skipped {
     /// Log text of a Kubernetes component (klog), which shares streams and files with audit events.
     Klog,

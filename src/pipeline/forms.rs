@@ -56,7 +56,10 @@ impl Forms {
 
     /// What the forms cannot carry.
     pub(super) fn lacks(&self) -> Vec<FormLacks> {
-        let lacking = self.events.iter().filter(|(dialect, _)| !dialect.about().lacks.is_empty());
+        let lacking = self
+            .events
+            .iter()
+            .filter(|(dialect, _)| !dialect.about().lacks.is_empty());
         lacking
             .map(|(dialect, events)| FormLacks {
                 form: dialect.name().to_owned(),
@@ -164,7 +167,9 @@ mod tests {
             events: BTreeMap::from([(Dialect::Gke, 1)]),
             ..Forms::default()
         };
-        let all: Vec<u64> = (0..3 * LISTED as u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let all: Vec<u64> = (0..3 * LISTED as u64)
+            .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            .collect();
         let seen = |sources: &mut dyn Iterator<Item = &u64>| {
             let mut seen = FormsSeen::default();
             for source in sources {
@@ -181,6 +186,11 @@ mod tests {
         assert_eq!(forwards, halves);
         assert_eq!(forwards.files.len(), LISTED);
         assert_eq!(forwards.total.events[&Dialect::Gke], 6 * LISTED as u64);
-        assert!(forwards.files.values().all(|forms| forms.events[&Dialect::Gke] == 2));
+        assert!(
+            forwards
+                .files
+                .values()
+                .all(|forms| forms.events[&Dialect::Gke] == 2)
+        );
     }
 }

@@ -190,7 +190,9 @@ impl State {
             forms: reading.forms.total.counts(),
             skipped: reading.forms.total.skipped(),
             by_file: reading.forms.by_file(&reading.places),
-            files_not_listed: reading.files.saturating_sub(reading.forms.files.len() as u64),
+            files_not_listed: reading
+                .files
+                .saturating_sub(reading.forms.files.len() as u64),
             first_event: log.first_event,
             last_event: log.last_event,
             metrics: self.scrapes.input(),

@@ -62,6 +62,8 @@ pub(super) struct Documents {
     fresh: bool,
     /// Whether the line before broke off within a string.
     broken: bool,
+    /// Whether lists were given up, whose closing brackets are still to come.
+    adrift: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -169,12 +171,13 @@ impl Documents {
         for (at, &byte) in bytes.iter().enumerate() {
             // A document starts at the start of a line: after a broken line, that is where to go on.
             if std::mem::take(&mut self.broken) && matches!(byte, b'{' | b'[') {
-                self.frames.clear();
+                self.give_up_lists();
             }
             let top = self.frames.is_empty();
             match byte {
                 _ if space(byte) => {}
                 b',' => {}
+                b']' | b'}' if top && self.adrift => {}
                 // A byte-order mark, as concatenated files have them.
                 0xef | 0xbb | 0xbf if top => {}
                 b'[' if top => self.frames.push(Frame {
@@ -196,6 +199,11 @@ impl Documents {
             }
         }
         (bytes.len(), Mark::Nothing)
+    }
+
+    fn give_up_lists(&mut self) {
+        self.adrift |= self.is_within();
+        self.frames.clear();
     }
 
     fn enter(&mut self, at: At) {
@@ -273,7 +281,7 @@ impl Documents {
                 && byte == b'{'
                 && !matches!(self.last, b'[' | b',' | b':')
             {
-                self.frames.clear();
+                self.give_up_lists();
                 return (at, self.end_here());
             }
             at += 1;
@@ -411,29 +419,71 @@ mod tests {
     #[test]
     fn finds_the_records_of_every_layout() {
         for (text, expected) in [
-            (r#"{"a":1}{"b":2} {"c":3}"#, ":{\"a\":1} :{\"b\":2} :{\"c\":3}"),
-            ("{\n \"a\": [\n  {\n  }\n ]\n}\n{\"b\":1}", ":{\n \"a\": [\n  {\n  }\n ]\n} :{\"b\":1}"),
+            (
+                r#"{"a":1}{"b":2} {"c":3}"#,
+                ":{\"a\":1} :{\"b\":2} :{\"c\":3}",
+            ),
+            (
+                "{\n \"a\": [\n  {\n  }\n ]\n}\n{\"b\":1}",
+                ":{\n \"a\": [\n  {\n  }\n ]\n} :{\"b\":1}",
+            ),
             (r#"[{"a":1},{"b":"]}"}]"#, r#"[]:{"a":1} []:{"b":"]}"}"#),
-            (r#"{"kind":"EventList","items":[{"a":1},{"b":2}],"x":{"y":[1]}}{"z":1}"#, r#"items:{"a":1} items:{"b":2} :{"z":1}"#),
+            (
+                r#"{"kind":"EventList","items":[{"a":1},{"b":2}],"x":{"y":[1]}}{"z":1}"#,
+                r#"items:{"a":1} items:{"b":2} :{"z":1}"#,
+            ),
             (r#"{"items":[]}{"items":[1]}"#, r#":{"items":[1]}"#),
-            (r#"{"x":{"items":[{"a":1}]}}"#, r#":{"x":{"items":[{"a":1}]}}"#),
-            (r#"{"hits":{"total":1,"hits":[{"_source":{}}]},"took":1}"#, r#"hits:{"_source":{}}"#),
-            (r#"{"resourceLogs":[{"resource":{},"scopeLogs":[{"logRecords":[{"body":{}}],"scope":{}}]},{"scopeLogs":[]}]}"#, r#"logRecords:{"body":{}}"#),
-            (r#"{"data":{"result":[{"stream":{},"values":[["1","x"],["2","y"]]}]}}"#, r#"values:["1","x"] values:["2","y"]"#),
-            (r#"{"results":[[{"field":"a"}],[{"field":"b"}]]}"#, r#"results:[{"field":"a"}] results:[{"field":"b"}]"#),
-            (r#"{"a":"it\"ems","items\\":[{"b":1}]}"#, r#":{"a":"it\"ems","items\\":[{"b":1}]}"#),
+            (
+                r#"{"x":{"items":[{"a":1}]}}"#,
+                r#":{"x":{"items":[{"a":1}]}}"#,
+            ),
+            (
+                r#"{"hits":{"total":1,"hits":[{"_source":{}}]},"took":1}"#,
+                r#"hits:{"_source":{}}"#,
+            ),
+            (
+                r#"{"resourceLogs":[{"resource":{},"scopeLogs":[{"logRecords":[{"body":{}}],"scope":{}}]},{"scopeLogs":[]}]}"#,
+                r#"logRecords:{"body":{}}"#,
+            ),
+            (
+                r#"{"data":{"result":[{"stream":{},"values":[["1","x"],["2","y"]]}]}}"#,
+                r#"values:["1","x"] values:["2","y"]"#,
+            ),
+            (
+                r#"{"results":[[{"field":"a"}],[{"field":"b"}]]}"#,
+                r#"results:[{"field":"a"}] results:[{"field":"b"}]"#,
+            ),
+            (
+                r#"{"a":"it\"ems","items\\":[{"b":1}]}"#,
+                r#":{"a":"it\"ems","items\\":[{"b":1}]}"#,
+            ),
             ("\u{feff}{\"a\":1}\0\0\n\"text\"", ":{\"a\":1} :\"text\""),
             ("junk {\n{\"a\":1} tail\n", ":junk { :{\"a\":1} :tail"),
             ("{\"a\":\"x\n{\"b\":1}", ":{\"a\":\"x\n :{\"b\":1}"),
-            ("{\"items\":[{\"a\":1},{\"b\":\"x\n{\"c\":1}", "items:{\"a\":1} items:{\"b\":\"x\n :{\"c\":1}"),
-            ("{\"a\":{\"b\":1\n{\"c\":1}", ":{\"a\":{\"b\":1\n :{\"c\":1}"),
+            (
+                "{\"items\":[{\"a\":1},{\"b\":\"x\n{\"c\":1}",
+                "items:{\"a\":1} items:{\"b\":\"x\n :{\"c\":1}",
+            ),
+            (
+                "{\"a\":{\"b\":1\n{\"c\":1}",
+                ":{\"a\":{\"b\":1\n :{\"c\":1}",
+            ),
             ("{\"items\":[{\"a\":1}", "items:{\"a\":1}"),
-            ("{\"items\":[nonsense,{\"a\":1}]}", ":{\"items\":[nonsense,{\"a\":1}]}"),
-            ("[1, null,{\"a\":1}]]{\"b\":1}", "[]:1 []:null []:{\"a\":1} cut:]{\"b\":1}"),
+            (
+                "{\"items\":[nonsense,{\"a\":1}]}",
+                ":{\"items\":[nonsense,{\"a\":1}]}",
+            ),
+            (
+                "[1, null,{\"a\":1}]]{\"b\":1}",
+                "[]:1 []:null []:{\"a\":1} cut:]{\"b\":1}",
+            ),
             ("{\"a\":1", "cut:{\"a\":1"),
         ] {
             let found = records(text, usize::MAX >> 1);
-            let shown: Vec<String> = found.iter().map(|(list, text)| format!("{list}:{text}")).collect();
+            let shown: Vec<String> = found
+                .iter()
+                .map(|(list, text)| format!("{list}:{text}"))
+                .collect();
             assert_eq!(shown.join(" "), expected, "{text}");
             for piece in 1..8 {
                 assert_eq!(records(text, piece), found, "{text} by {piece}");

@@ -118,23 +118,47 @@ mod tests {
             (format!("{half}{event}\n{event}\n"), Framing::Lines),
             (format!("{event}{event}\n{event}\n"), Framing::Lines),
             (format!("{event}{event}"), Framing::Documents),
-            (format!("\n{}\n", event.replace(',', ",\n ")), Framing::Documents),
-            ("{\n  \"kind\": \"EventList\"".to_owned(), Framing::Documents),
+            (
+                format!("\n{}\n", event.replace(',', ",\n ")),
+                Framing::Documents,
+            ),
+            (
+                "{\n  \"kind\": \"EventList\"".to_owned(),
+                Framing::Documents,
+            ),
             ("[\n".to_owned(), Framing::Documents),
             (format!("[{event},{event}]"), Framing::Documents),
             ("[2026-01-02] text".to_owned(), Framing::Lines),
-            ("{\"records\":[{\"a\":1}]}\n{\"records\":[]}\n".to_owned(), Framing::Lines),
-            ("{\"records\":[{\"a\":1}]}{\"records\":[]}".to_owned(), Framing::Documents),
-            (format!("{{\"events\":[{{\"a\":\"{long}"), Framing::Documents),
+            (
+                "{\"records\":[{\"a\":1}]}\n{\"records\":[]}\n".to_owned(),
+                Framing::Lines,
+            ),
+            (
+                "{\"records\":[{\"a\":1}]}{\"records\":[]}".to_owned(),
+                Framing::Documents,
+            ),
+            (
+                format!("{{\"events\":[{{\"a\":\"{long}"),
+                Framing::Documents,
+            ),
             (format!("{{\"a\":\"{long}"), Framing::Lines),
-            (format!("{{\"records\": [{{\"a\":1}},\n{{\"b\":\"{long}"), Framing::Documents),
-            ("I0102 03:04:05.000006       1 a.go:1] x\n".to_owned(), Framing::Lines),
+            (
+                format!("{{\"records\": [{{\"a\":1}},\n{{\"b\":\"{long}"),
+                Framing::Documents,
+            ),
+            (
+                "I0102 03:04:05.000006       1 a.go:1] x\n".to_owned(),
+                Framing::Lines,
+            ),
             (
                 "2026-01-02T03:04:05.1Z stdout F {\n".to_owned(),
                 Framing::Parts(Parts::cri()),
             ),
             ("2026-01-02T03:04:05.1Z {\n".to_owned(), Framing::Lines),
-            (format!("{{\"log\":\"{long}"), Framing::Parts(Parts::docker())),
+            (
+                format!("{{\"log\":\"{long}"),
+                Framing::Parts(Parts::docker()),
+            ),
         ] {
             let head = &text.as_bytes()[..text.len().min(ENOUGH)];
             assert_eq!(super::framing(head), framing, "{text:.80}");

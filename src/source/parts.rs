@@ -128,7 +128,9 @@ impl Parts {
         let line = std::mem::take(&mut self.line);
         let part = match self.form {
             Form::Cri => cri_tag(&line.head[..line.known]),
-            Form::Docker => (line.stream).map(|stream| (stream, !line.newline && line.text >= PART)),
+            Form::Docker => {
+                (line.stream).map(|stream| (stream, !line.newline && line.text >= PART))
+            }
         };
         if let Some((stream, partial)) = part {
             self.open[stream] = partial;
@@ -140,8 +142,10 @@ impl Parts {
 fn cri_tag(line: &[u8]) -> Option<(usize, bool)> {
     let mut fields = line.splitn(4, |&byte| byte == b' ');
     let time = fields.next()?;
-    let is_time = matches!(time, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..])
-        && time.contains(&b'T');
+    let is_time = matches!(
+        time,
+        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..]
+    ) && time.contains(&b'T');
     let stream = match fields.next()? {
         b"stdout" => 0,
         b"stderr" => 1,

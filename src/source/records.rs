@@ -67,7 +67,9 @@ impl Filling {
     fn count(&mut self, buffer: &Buffer, to: usize) -> u32 {
         let newlines = memchr_iter(b'\n', buffer.get(self.counted..to)).count();
         self.counted = to;
-        self.lines = self.lines.saturating_add(u32::try_from(newlines).unwrap_or(u32::MAX));
+        self.lines = self
+            .lines
+            .saturating_add(u32::try_from(newlines).unwrap_or(u32::MAX));
         self.lines
     }
 }

@@ -37,7 +37,8 @@ fn grpc(code: u64) -> u64 {
 
 /// Whether an event can be an entry at all: a completed request on a resource, by a user.
 pub(crate) fn fits(event: &Value) -> bool {
-    let long_running = text(event, "/verb") == "watch" || !text(event, "/objectRef/subresource").is_empty();
+    let long_running =
+        text(event, "/verb") == "watch" || !text(event, "/objectRef/subresource").is_empty();
     event["stage"] == "ResponseComplete"
         && !text(event, "/objectRef/resource").is_empty()
         && !text(event, "/user/username").is_empty()
@@ -48,9 +49,20 @@ pub(crate) fn fits(event: &Value) -> bool {
 
 pub(crate) fn entry(event: &Value) -> Value {
     let reference = |key: &str| text(event, &format!("/objectRef/{key}")).to_owned();
-    let (group, version, namespace) = (reference("apiGroup"), reference("apiVersion"), reference("namespace"));
+    let (group, version, namespace) = (
+        reference("apiGroup"),
+        reference("apiVersion"),
+        reference("namespace"),
+    );
     let (resource, name) = (reference("resource"), reference("name"));
-    let mut path = vec![if group.is_empty() { "core".to_owned() } else { group.clone() }, version.clone()];
+    let mut path = vec![
+        if group.is_empty() {
+            "core".to_owned()
+        } else {
+            group.clone()
+        },
+        version.clone(),
+    ];
     if !namespace.is_empty() {
         path.extend(["namespaces".to_owned(), namespace]);
     }
@@ -60,7 +72,12 @@ pub(crate) fn entry(event: &Value) -> Value {
             path.push(name);
         }
     }
-    let status = grpc(event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or(200));
+    let status = grpc(
+        event
+            .pointer("/responseStatus/code")
+            .and_then(Value::as_u64)
+            .unwrap_or(200),
+    );
     json!({
         "insertId": event["auditID"],
         "labels": event["annotations"].as_object().cloned().unwrap_or_else(Map::new),
@@ -87,7 +104,10 @@ pub(crate) fn entry(event: &Value) -> Value {
 /// The event that an entry can hold.
 pub(crate) fn reduced(event: &Value) -> Value {
     let reference = |key: &str| text(event, &format!("/objectRef/{key}")).to_owned();
-    let code = event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or(200);
+    let code = event
+        .pointer("/responseStatus/code")
+        .and_then(Value::as_u64)
+        .unwrap_or(200);
     let code = match grpc(code) {
         0 => 200,
         2 => 500,
@@ -102,14 +122,22 @@ pub(crate) fn reduced(event: &Value) -> Value {
     };
     let (group, namespace) = (reference("apiGroup"), reference("namespace"));
     let (resource, name) = (reference("resource"), reference("name"));
-    let mut uri = if group.is_empty() { "/api/".to_owned() } else { format!("/apis/{group}/") };
+    let mut uri = if group.is_empty() {
+        "/api/".to_owned()
+    } else {
+        format!("/apis/{group}/")
+    };
     uri += &reference("apiVersion");
     if !namespace.is_empty() && resource != "namespaces" {
         uri += &format!("/namespaces/{namespace}");
     }
     uri += &format!("/{resource}");
     // Of a namespace, the name is what a list of namespaces has not.
-    let own_name = if resource == "namespaces" && name.is_empty() { namespace.clone() } else { name };
+    let own_name = if resource == "namespaces" && name.is_empty() {
+        namespace.clone()
+    } else {
+        name
+    };
     if !own_name.is_empty() {
         uri += &format!("/{own_name}");
     }

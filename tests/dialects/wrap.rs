@@ -100,7 +100,9 @@ fn each(lines: &[&str], write: impl Fn(&str) -> String) -> String {
 
 /// Seven events a line.
 fn batches(lines: &[&str], write: impl Fn(&[&str]) -> String) -> String {
-    lines.chunks(7).fold(String::new(), |text, batch| text + &write(batch) + "\n")
+    lines
+        .chunks(7)
+        .fold(String::new(), |text, batch| text + &write(batch) + "\n")
 }
 
 fn event(line: &str) -> Value {
@@ -172,10 +174,17 @@ fn packed(value: &Value) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for bytes in gzip.finish().unwrap().chunks(3) {
-        let bits = bytes.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
+        let bits = bytes
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - bytes.len()));
         for at in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
-            text.push(if at <= bytes.len() { char::from(digit) } else { '=' });
+            text.push(if at <= bytes.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     text
@@ -230,16 +239,21 @@ fn viaq(line: &str) -> String {
     let level = event["level"].take();
     event["k8s_audit_level"] = level;
     event["level"] = json!("default");
-    for (key, value) in [("@timestamp", "2026-11-22T04:25:44Z"), ("log_type", "audit"), ("log_source", "kubeAPI")] {
+    for (key, value) in [
+        ("@timestamp", "2026-11-22T04:25:44Z"),
+        ("log_type", "audit"),
+        ("log_source", "kubeAPI"),
+    ] {
         event[key] = json!(value);
     }
     event.to_string()
 }
 
 fn otlp(lines: &[&str]) -> Value {
-    let records = items(lines, |line| {
-        json!({"timeUnixNano": "1734635994839162050", "body": {"stringValue": line}, "attributes": []})
-    });
+    let records = items(
+        lines,
+        |line| json!({"timeUnixNano": "1734635994839162050", "body": {"stringValue": line}, "attributes": []}),
+    );
     json!({"resourceLogs": [{
         "resource": {"attributes": [{"key": "log_source", "value": {"stringValue": "kubeAPI"}}]},
         "scopeLogs": [{"scope": {}, "logRecords": records}],
@@ -298,7 +312,10 @@ fn cri(lines: &[&str]) -> String {
 fn parts(text: &str) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), text);
     while rest.len() > 16 << 10 {
-        let cut = (0..=16 << 10).rev().find(|at| rest.is_char_boundary(*at)).unwrap();
+        let cut = (0..=16 << 10)
+            .rev()
+            .find(|at| rest.is_char_boundary(*at))
+            .unwrap();
         let (part, tail) = rest.split_at(cut);
         parts.push(part);
         rest = tail;

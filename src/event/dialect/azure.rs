@@ -4,11 +4,7 @@
 //! (FACTS 6, sysdiglabs/aks-audit-log); from storage, one record a line. `log` is the event as a string,
 //! or, by way of Elastic, as an object. Other categories have klog text there.
 
-use super::{
-    About, Inside, Members, Skipped,
-    members::object,
-    text_of,
-};
+use super::{About, Inside, Members, Skipped, members::object, text_of};
 
 pub(super) const ABOUT: About = About {
     name: "azure",

@@ -11,11 +11,7 @@
 
 use crate::event::{Object, Value};
 
-use super::{
-    About, Inside, Members,
-    canon::Canon,
-    members::object,
-};
+use super::{About, Inside, Members, canon::Canon, members::object};
 
 pub(super) const ABOUT: About = About {
     name: "elastic",
@@ -29,25 +25,40 @@ pub(super) fn open<'a>(record: &Members<'a>, scratch: &mut String) -> Option<Ins
         return Some(Inside::Value(Value::from_text(source.json())));
     }
     if let Some(audit) = object(record.kubernetes).and_then(|value| value.get("audit")) {
-        if let Some(audit) = audit.object().filter(|audit| audit.get("auditID").is_some()) {
+        if let Some(audit) = audit
+            .object()
+            .filter(|audit| audit.get("auditID").is_some())
+        {
             map(audit, scratch);
             return Some(Inside::Mapped);
         }
         return Some(Inside::Value(audit));
     }
-    let azure = object(record.azure)
-        .and_then(|azure| azure.get("platformlogs")?.object()?.get("properties")?.object()?.get("log"));
+    let azure = object(record.azure).and_then(|azure| {
+        azure
+            .get("platformlogs")?
+            .object()?
+            .get("properties")?
+            .object()?
+            .get("log")
+    });
     if let Some(log) = azure {
-        return Some(match log.object().filter(|log| log.get("auditID").is_some()) {
-            Some(audit) => {
-                map(audit, scratch);
-                Inside::Mapped
-            }
-            None => Inside::Value(log),
-        });
+        return Some(
+            match log.object().filter(|log| log.get("auditID").is_some()) {
+                Some(audit) => {
+                    map(audit, scratch);
+                    Inside::Mapped
+                }
+                None => Inside::Value(log),
+            },
+        );
     }
     record.at_timestamp?;
-    record.message.or(record.json).or(record.log.filter(|log| log.text().is_some())).map(Inside::Value)
+    record
+        .message
+        .or(record.json)
+        .or(record.log.filter(|log| log.text().is_some()))
+        .map(Inside::Value)
 }
 
 fn map(audit: Object<'_>, scratch: &mut String) {

@@ -16,10 +16,29 @@ pub(super) fn open<'a>(record: &Members<'a>, _scratch: &mut String) -> Option<In
         return Some(Inside::Skipped(Skipped::Klog));
     }
     let properties = || record.properties?.object()?.get("log");
-    let carrier = [record.message, record.log, record.event_original, record.body, record.body_upper];
-    let text = carrier.into_iter().flatten().find(|value| value.text().is_some());
-    let nested = |key: crate::event::Value<'a>| key.object().filter(|o| o.get("auditID").is_some()).map(|_| key);
-    let object = [record.message, record.log, record.event, record.body, record.json];
+    let carrier = [
+        record.message,
+        record.log,
+        record.event_original,
+        record.body,
+        record.body_upper,
+    ];
+    let text = carrier
+        .into_iter()
+        .flatten()
+        .find(|value| value.text().is_some());
+    let nested = |key: crate::event::Value<'a>| {
+        key.object()
+            .filter(|o| o.get("auditID").is_some())
+            .map(|_| key)
+    };
+    let object = [
+        record.message,
+        record.log,
+        record.event,
+        record.body,
+        record.json,
+    ];
     text.or_else(properties)
         .or_else(|| object.into_iter().flatten().find_map(nested))
         .map(Inside::Value)

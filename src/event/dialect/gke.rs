@@ -19,12 +19,7 @@
 
 use crate::event::{Object, Text, Value};
 
-use super::{
-    About, Inside, Members, Skipped,
-    canon::Canon,
-    members::object,
-    text_of,
-};
+use super::{About, Inside, Members, Skipped, canon::Canon, members::object, text_of};
 
 pub(super) const ABOUT: About = About {
     name: "gke",
@@ -40,7 +35,9 @@ pub(super) fn open<'a>(record: &Members<'a>, scratch: &mut String) -> Option<Ins
     let service = payload.get("serviceName").and_then(Value::text);
     let log = text_of(record.log_name).map(Text::read);
     let of_audit = log.is_none_or(|log| {
-        ["activity", "data_access"].iter().any(|name| log.ends_with(name))
+        ["activity", "data_access"]
+            .iter()
+            .any(|name| log.ends_with(name))
     });
     let method = payload.get("methodName").and_then(Value::text);
     let kubernetes = service.is_some_and(|service| service == "k8s.io");
@@ -56,7 +53,8 @@ fn map(record: &Members<'_>, payload: Object<'_>, method: &str, scratch: &mut St
     let name = name.map(Text::read).unwrap_or_default();
     let target = Target::of(method, &name);
     let part = |key: &str| payload.get(key).and_then(Value::object);
-    let member = |object: Option<Object<'_>>, key: &str| object.is_some_and(|o| o.get(key).is_some());
+    let member =
+        |object: Option<Object<'_>>, key: &str| object.is_some_and(|o| o.get(key).is_some());
     let mut event = Canon::begin(scratch);
     let level = match (payload.get("request"), payload.get("response")) {
         (None, None) => "Metadata",
@@ -70,7 +68,14 @@ fn map(record: &Members<'_>, payload: Object<'_>, method: &str, scratch: &mut St
         event.text("auditID", id);
     }
     let (first, last) = (flag(operation, "first"), flag(operation, "last"));
-    event.string("stage", if first && !last { "ResponseStarted" } else { "ResponseComplete" });
+    event.string(
+        "stage",
+        if first && !last {
+            "ResponseStarted"
+        } else {
+            "ResponseComplete"
+        },
+    );
     event.string("requestURI", &target.uri());
     event.string("verb", target.verb);
     event.json("user", &user(part("authenticationInfo")));
@@ -104,11 +109,16 @@ fn map(record: &Members<'_>, payload: Object<'_>, method: &str, scratch: &mut St
 }
 
 fn flag(object: Option<Object<'_>>, key: &str) -> bool {
-    object.and_then(|object| object.get(key)).is_some_and(|value| value.json() == "true")
+    object
+        .and_then(|object| object.get(key))
+        .is_some_and(|value| value.json() == "true")
 }
 
 fn user(info: Option<Object<'_>>) -> String {
-    let named = |key: &str| info.and_then(|info| info.get(key)?.text()).filter(|text| !text.is_empty());
+    let named = |key: &str| {
+        info.and_then(|info| info.get(key)?.text())
+            .filter(|text| !text.is_empty())
+    };
     match named("principalEmail").or_else(|| named("principalSubject")) {
         Some(name) => format!("{{\"username\":\"{}\"}}", name.literal()),
         None => "{}".to_owned(),
@@ -116,7 +126,9 @@ fn user(info: Option<Object<'_>>) -> String {
 }
 
 fn status(status: Option<Object<'_>>) -> String {
-    let code = status.and_then(|status| status.get("code")).map_or("0", Value::json);
+    let code = status
+        .and_then(|status| status.get("code"))
+        .map_or("0", Value::json);
     // google/rpc/code.proto names the HTTP code for each.
     let code = match code {
         "0" => 200,
@@ -135,7 +147,10 @@ fn status(status: Option<Object<'_>>) -> String {
     let message = status.and_then(|status| status.get("message")?.text());
     match message {
         Some(message) => {
-            format!("{{\"metadata\":{{}},\"message\":\"{}\",\"code\":{code}}}", message.literal())
+            format!(
+                "{{\"metadata\":{{}},\"message\":\"{}\",\"code\":{code}}}",
+                message.literal()
+            )
         }
         None => format!("{{\"metadata\":{{}},\"code\":{code}}}"),
     }
@@ -254,9 +269,12 @@ impl<'a> Target<'a> {
 fn is_version(segment: &str) -> bool {
     let digits = segment.strip_prefix('v').unwrap_or("");
     let major = digits.trim_start_matches(|c: char| c.is_ascii_digit());
-    let minor = major.strip_prefix("alpha").or_else(|| major.strip_prefix("beta"));
+    let minor = major
+        .strip_prefix("alpha")
+        .or_else(|| major.strip_prefix("beta"));
     digits.starts_with(|c: char| c.is_ascii_digit())
-        && (major.is_empty() || minor.is_some_and(|minor| minor.bytes().all(|b| b.is_ascii_digit())))
+        && (major.is_empty()
+            || minor.is_some_and(|minor| minor.bytes().all(|b| b.is_ascii_digit())))
 }
 
 #[cfg(test)]
@@ -266,7 +284,12 @@ mod tests {
     #[test]
     fn reads_methods_and_names() {
         for (method, name, uri, verb) in [
-            ("io.k8s.core.v1.secrets.list", "core/v1/secrets", "/api/v1/secrets", "list"),
+            (
+                "io.k8s.core.v1.secrets.list",
+                "core/v1/secrets",
+                "/api/v1/secrets",
+                "list",
+            ),
             (
                 "io.k8s.core.v1.pods.exec.create",
                 "core/v1/namespaces/shop/pods/web-0/exec",
@@ -279,7 +302,12 @@ mod tests {
                 "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/x",
                 "create",
             ),
-            ("io.k8s.core.v1.namespaces.get", "core/v1/namespaces/shop", "/api/v1/namespaces/shop", "get"),
+            (
+                "io.k8s.core.v1.namespaces.get",
+                "core/v1/namespaces/shop",
+                "/api/v1/namespaces/shop",
+                "get",
+            ),
             (
                 "io.k8s.core.v1.nodes.proxy.get",
                 "core/v1/nodes/n1/proxy/metrics",
@@ -296,7 +324,11 @@ mod tests {
             ("x", "", "/", "x"),
         ] {
             let target = Target::of(method, name);
-            assert_eq!((target.uri().as_str(), target.verb), (uri, verb), "{method} {name}");
+            assert_eq!(
+                (target.uri().as_str(), target.verb),
+                (uri, verb),
+                "{method} {name}"
+            );
         }
     }
 }

@@ -19,7 +19,9 @@ pub(super) fn open(row: &str) -> Option<Inside<'_>> {
     row.items().next()?.object()?.get("field")?;
     let field = |value: Value<'_>, name: &str| {
         let field = value.object().and_then(|field| field.get("field"));
-        field.and_then(Value::text).is_some_and(|text: Text<'_>| text == name)
+        field
+            .and_then(Value::text)
+            .is_some_and(|text: Text<'_>| text == name)
     };
     let message = row.items().find(|value| field(*value, "@message"));
     let message = message.and_then(|value| value.object()?.get("value"));

@@ -61,5 +61,9 @@ pub(super) fn open<'a>(record: &Members<'a>, scratch: &mut String) -> Option<Ins
         }
     }
     event.end();
-    Some(if cut { Inside::MappedInPart } else { Inside::Mapped })
+    Some(if cut {
+        Inside::MappedInPart
+    } else {
+        Inside::Mapped
+    })
 }

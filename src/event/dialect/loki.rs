@@ -16,7 +16,10 @@ pub(super) const ABOUT: About = About {
 };
 
 pub(super) fn open<'a>(record: &Members<'a>, _scratch: &mut String) -> Option<Inside<'a>> {
-    record.line.filter(|line| line.text().is_some()).map(Inside::Value)
+    record
+        .line
+        .filter(|line| line.text().is_some())
+        .map(Inside::Value)
 }
 
 /// `["1700000000000000000","{...}"]`, perhaps with metadata behind.
@@ -31,7 +34,10 @@ pub(super) fn open_pair(pair: &str) -> Option<Inside<'_>> {
 /// `2026-01-02T03:04:05Z {app="x", node="y"} {...}`
 pub(super) fn strip(line: &str) -> Option<Inside<'_>> {
     let (time, rest) = first_word(line, 40)?;
-    let labels = rest.trim_start().strip_prefix('{').filter(|_| is_time(time))?;
+    let labels = rest
+        .trim_start()
+        .strip_prefix('{')
+        .filter(|_| is_time(time))?;
     if labels.starts_with('"') {
         return None;
     }

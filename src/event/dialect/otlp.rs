@@ -2,10 +2,7 @@
 //!
 //! `resourceLogs[].scopeLogs[].logRecords[].body.stringValue` is the event (FACTS 6).
 
-use super::{
-    About, Inside, Members, Skipped,
-    members::object,
-};
+use super::{About, Inside, Members, Skipped, members::object};
 
 pub(super) const ABOUT: About = About {
     name: "otlp",

@@ -14,5 +14,6 @@ pub(super) const ABOUT: About = About {
 
 pub(super) fn strip(line: &str) -> Option<Inside<'_>> {
     let (time, rest) = first_word(line, 40)?;
-    (is_time(time) && time.ends_with('Z') && !rest.starts_with("AUDIT: ")).then_some(Inside::Text(rest))
+    (is_time(time) && time.ends_with('Z') && !rest.starts_with("AUDIT: "))
+        .then_some(Inside::Text(rest))
 }

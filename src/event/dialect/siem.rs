@@ -1,9 +1,6 @@
 //! SIEM intakes: `{"input":{"message":"{...}\n",...}}` (SEKOIA-IO/intake-formats, Kubernetes/audit-log).
 
-use super::{
-    About, Inside, Members,
-    members::object,
-};
+use super::{About, Inside, Members, members::object};
 
 pub(super) const ABOUT: About = About {
     name: "siem",

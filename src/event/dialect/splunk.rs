@@ -1,10 +1,7 @@
 //! Splunk: what its HTTP Event Collector takes (`{"event":...,"sourcetype":"..."}`) and what searches
 //! export (`{"result":{"_raw":"{...}"}}`).
 
-use super::{
-    About, Inside, Members,
-    members::object,
-};
+use super::{About, Inside, Members, members::object};
 
 pub(super) const ABOUT: About = About {
     name: "splunk",
@@ -18,7 +15,8 @@ pub(super) fn open<'a>(record: &Members<'a>, _scratch: &mut String) -> Option<In
     // Filebeat has an object `event` of its own, with what it knows of the event.
     let event = record.event.filter(|event| {
         record.at_timestamp.is_none()
-            && (event.text().is_some() || event.object().is_some_and(|e| e.get("auditID").is_some()))
+            && (event.text().is_some()
+                || event.object().is_some_and(|e| e.get("auditID").is_some()))
     });
     raw.or(record.raw).or(event).map(Inside::Value)
 }

@@ -11,10 +11,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::event::{Text, Value};
 
-use super::{
-    About, Inside, Members, Skipped,
-    members::object,
-};
+use super::{About, Inside, Members, Skipped, members::object};
 
 pub(super) const ABOUT: About = About {
     name: "subscription",
@@ -36,19 +33,29 @@ pub(super) fn open<'a>(record: &Members<'a>, scratch: &mut String) -> Option<Ins
         });
     }
     // The items of logEvents.
-    let (message, _, _) = (record.message?, record.id?.text()?, number(record.timestamp?)?);
+    let (message, _, _) = (
+        record.message?,
+        record.id?.text()?,
+        number(record.timestamp?)?,
+    );
     Some(Inside::Value(message))
 }
 
 fn number(value: Value<'_>) -> Option<()> {
-    value.json().bytes().all(|byte| byte.is_ascii_digit()).then_some(())
+    value
+        .json()
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(())
 }
 
 /// Decodes base64 and gzip; `None` if it is neither, or too much.
 fn unpack(data: Text<'_>, out: &mut String) -> Option<()> {
     let packed = base64(&data.read())?;
     let mut text = Vec::new();
-    let limited = MultiGzDecoder::new(&packed[..]).take(MOST + 1).read_to_end(&mut text);
+    let limited = MultiGzDecoder::new(&packed[..])
+        .take(MOST + 1)
+        .read_to_end(&mut text);
     limited.ok()?;
     if text.len() as u64 > MOST {
         return None;
@@ -87,7 +94,13 @@ mod tests {
 
     #[test]
     fn decodes_base64() {
-        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9vYmE=", "fooba"), ("Zm9vYmFy", "foobar")] {
+        for (text, bytes) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9vYmE=", "fooba"),
+            ("Zm9vYmFy", "foobar"),
+        ] {
             assert_eq!(base64(text).unwrap(), bytes.as_bytes());
         }
         assert_eq!(base64("+/+/").unwrap(), [0xfb, 0xff, 0xbf]);

@@ -61,6 +61,10 @@ pub(super) fn is_time(word: &str) -> bool {
 
 /// The first word of a line and what follows it: a word of at most so many bytes.
 pub(super) fn first_word(line: &str, longest: usize) -> Option<(&str, &str)> {
-    let end = memchr::memchr(b' ', line.as_bytes().get(..=longest.min(line.len().checked_sub(1)?))?)?;
+    let end = memchr::memchr(
+        b' ',
+        line.as_bytes()
+            .get(..=longest.min(line.len().checked_sub(1)?))?,
+    )?;
     Some((line.get(..end)?, line.get(end + 1..)?))
 }

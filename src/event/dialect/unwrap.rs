@@ -53,7 +53,9 @@ pub struct Unwrapper {
 /// The buffers are nobody's business.
 impl fmt::Debug for Unwrapper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unwrapper").field("only", &self.only).finish_non_exhaustive()
+        f.debug_struct("Unwrapper")
+            .field("only", &self.only)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,8 +74,13 @@ impl<'l> Place<'l> {
     /// One level in, inside a record of this form.
     fn inside(self, dialect: Dialect) -> Place<'static> {
         // Inside of a shipper's wrapping, what a form cannot carry is what matters.
-        let tells = matches!(dialect, Dialect::Gke | Dialect::LogAnalytics | Dialect::AzureAdmin);
-        let known = self.dialect.filter(|known| *known != Dialect::EventList && !tells);
+        let tells = matches!(
+            dialect,
+            Dialect::Gke | Dialect::LogAnalytics | Dialect::AzureAdmin
+        );
+        let known = self
+            .dialect
+            .filter(|known| *known != Dialect::EventList && !tells);
         Place {
             origin: self.origin,
             depth: self.depth + 1,
@@ -149,11 +156,16 @@ impl Unwrapper {
     fn record(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
         let text = trim(text);
         if place.depth > MAX_DEPTH {
-            found(Found::Bad(format!("wrapped more than {MAX_DEPTH} levels deep")));
+            found(Found::Bad(format!(
+                "wrapped more than {MAX_DEPTH} levels deep"
+            )));
             return Ok(());
         }
         if text.starts_with(EVENT) {
-            let event = self.parser.parse(text, place.origin).map_err(|bad| bad.why)?;
+            let event = self
+                .parser
+                .parse(text, place.origin)
+                .map_err(|bad| bad.why)?;
             if event.level != Level::Other {
                 let dialect = place.dialect.unwrap_or_default();
                 found(Found::Event(Event { dialect, ..event }));
@@ -180,7 +192,12 @@ impl Unwrapper {
     }
 
     /// An object, or several without newlines between.
-    fn objects(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
+    fn objects(
+        &mut self,
+        text: &str,
+        place: Place<'_>,
+        found: &mut Sink<'_>,
+    ) -> Result<(), String> {
         let (mut rest, mut first) = (text, true);
         loop {
             let end = nested_end(rest.as_bytes(), 1);
@@ -210,7 +227,12 @@ impl Unwrapper {
     }
 
     /// An object or an array with white space in it, which is taken out first.
-    fn compacted(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
+    fn compacted(
+        &mut self,
+        text: &str,
+        place: Place<'_>,
+        found: &mut Sink<'_>,
+    ) -> Result<(), String> {
         let mut compact = self.take();
         let read = self.parser.compact_into(text, &mut compact).and_then(|()| {
             if compact.starts_with('[') {
@@ -223,7 +245,12 @@ impl Unwrapper {
         read
     }
 
-    fn object(&mut self, object: Object<'_>, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
+    fn object(
+        &mut self,
+        object: Object<'_>,
+        place: Place<'_>,
+        found: &mut Sink<'_>,
+    ) -> Result<(), String> {
         let record = Members::of(object);
         if record.is_event() {
             return self.event(&record, place, found);
@@ -252,18 +279,28 @@ impl Unwrapper {
     }
 
     fn is_wanted(&self, dialect: Dialect, place: Place<'_>) -> bool {
-        let outermost = place.dialect.is_none_or(|known| known == Dialect::EventList);
+        let outermost = place
+            .dialect
+            .is_none_or(|known| known == Dialect::EventList);
         !outermost || self.only.is_none_or(|only| only == dialect)
     }
 
     /// The members of an event, perhaps among others.
-    fn event(&mut self, record: &Members<'_>, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
+    fn event(
+        &mut self,
+        record: &Members<'_>,
+        place: Place<'_>,
+        found: &mut Sink<'_>,
+    ) -> Result<(), String> {
         let level = match viaq::open(record, &mut String::new()) {
             Some(Inside::Itself(level)) => Some(level),
             _ => None,
         };
         let text = record.object.json();
-        let event = self.parser.parse(text, place.origin).map_err(|bad| bad.why)?;
+        let event = self
+            .parser
+            .parse(text, place.origin)
+            .map_err(|bad| bad.why)?;
         let flattened = || {
             if level.is_some() {
                 Dialect::Viaq
@@ -294,7 +331,12 @@ impl Unwrapper {
         }
     }
 
-    fn items(&mut self, array: Value<'_>, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
+    fn items(
+        &mut self,
+        array: Value<'_>,
+        place: Place<'_>,
+        found: &mut Sink<'_>,
+    ) -> Result<(), String> {
         if self.only == Some(Dialect::Plain) {
             return Err(self.why(array.json(), place));
         }
@@ -306,7 +348,11 @@ impl Unwrapper {
                 return Ok(());
             }
         }
-        if !array.items().next().is_some_and(|item| item.json().starts_with(['{', '[', '"'])) {
+        if !array
+            .items()
+            .next()
+            .is_some_and(|item| item.json().starts_with(['{', '[', '"']))
+        {
             return Err(self.why(array.json(), place));
         }
         for item in array.items() {
@@ -402,7 +448,13 @@ impl Unwrapper {
         }
     }
 
-    fn inside(&mut self, inside: Inside<'_>, scratch: &str, place: Place<'_>, found: &mut Sink<'_>) {
+    fn inside(
+        &mut self,
+        inside: Inside<'_>,
+        scratch: &str,
+        place: Place<'_>,
+        found: &mut Sink<'_>,
+    ) {
         match inside {
             Inside::Value(value) => match value.text() {
                 Some(text) => self.decoded(text, place, found),
@@ -460,7 +512,10 @@ impl Unwrapper {
 #[cold]
 fn unknown(text: &str, why: String, place: Place<'_>, found: &mut Sink<'_>) {
     let text = trim(text);
-    let start = text.as_bytes().get(..4096.min(text.len())).unwrap_or_default();
+    let start = text
+        .as_bytes()
+        .get(..4096.min(text.len()))
+        .unwrap_or_default();
     let is_event = text.starts_with(EVENT) || memchr::memmem::find(start, b"\"auditID\"").is_some();
     found(match judge(text) {
         Skipped::Cut => Found::Skipped(Skipped::Cut),

@@ -15,5 +15,7 @@ pub(super) const ABOUT: About = About {
 
 pub(super) fn open<'a>(record: &Members<'a>, _scratch: &mut String) -> Option<Inside<'a>> {
     let level = text_of(record.k8s_audit_level.or(record.openshift_audit_level))?;
-    record.is_event().then(|| Inside::Itself(Level::from_name(&level.read())))
+    record
+        .is_event()
+        .then(|| Inside::Itself(Level::from_name(&level.read())))
 }

@@ -169,7 +169,11 @@ fn requests(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
 
 /// What was skipped because it was cut, and what the forms cannot carry.
 fn forms(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
-    let cut = report.input.skipped.iter().filter(|skipped| skipped.what.starts_with("cut-"));
+    let cut = report
+        .input
+        .skipped
+        .iter()
+        .filter(|skipped| skipped.what.starts_with("cut-"));
     for skipped in cut {
         let text = format!("{} {}", units::thousands(skipped.records), skipped.what);
         warn("cut", &text, paper)?;

@@ -28,14 +28,21 @@ pub(super) fn files(input: &Input, paper: &mut Paper<'_>) -> io::Result<()> {
         bad_lines,
     } in &input.by_file
     {
-        let text = format!("{}: {}", clip(file, LONGEST_FILE), said(forms, skipped, *bad_lines));
+        let text = format!(
+            "{}: {}",
+            clip(file, LONGEST_FILE),
+            said(forms, skipped, *bad_lines)
+        );
         paper.entry((BOLD, label), INDENT, (PLAIN, &text))?;
         label = "";
     }
     match input.files_not_listed {
         0 => Ok(()),
         rest => {
-            let text = format!("and {} more, which count in the totals", units::thousands(rest));
+            let text = format!(
+                "and {} more, which count in the totals",
+                units::thousands(rest)
+            );
             paper.entry((DIM, label), INDENT, (PLAIN, &text))
         }
     }

@@ -9,8 +9,8 @@ use crate::{
     },
     pipeline::{
         AccountRow, AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Distinct,
-        Duplicates, ExceptionUse, Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
-        Reconciliation, Report, SkippedCount, Trouble,
+        Duplicates, ExceptionUse, Exceptions, FileForms, FormCount, FormLacks, Gap, Input,
+        MetricsInput, Reads, Reconciled, Reconciliation, Report, SkippedCount, Trouble,
     },
 };
 
