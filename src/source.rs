@@ -121,6 +121,7 @@ pub struct Source {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a source")]
 enum Reader {
     Plain(Plain),
     Stream(Stream),

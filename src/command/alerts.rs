@@ -178,7 +178,7 @@ pub fn alerts_lint(config: &LintConfig) -> Result<Verdict, Error> {
     let problems = hold(&texts, &scrapes, config);
     match config.output.format {
         Format::Table | Format::Detailed => {
-            print(to, &alert::problem_lines(&problems, texts.len()))?
+            print(to, &alert::problem_lines(&problems, texts.len()))?;
         }
         Format::Json => deliver(to, |out| alert::write_problems(&problems, false, out))
             .map_err(Error::output(to))?,

@@ -209,6 +209,7 @@ impl Skipped {
 }
 
 /// What an opened record turns out to hold.
+#[derive(Clone, Copy)]
 enum Inside<'a> {
     /// A string or a value with the event in it, or with something else.
     Value(Value<'a>),

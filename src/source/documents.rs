@@ -58,10 +58,7 @@ pub(super) struct Documents {
     via: bool,
     /// The last byte outside of strings that was no space.
     last: u8,
-    /// Whether the next byte is the first of a line.
-    fresh: bool,
-    /// Whether the line before broke off within a string.
-    broken: bool,
+    edge: Edge,
     /// Whether lists were given up, whose closing brackets are still to come.
     adrift: bool,
 }
@@ -89,6 +86,18 @@ enum At {
     List(&'static str, bool),
     /// What is no value, up to the end of the line or of the item.
     Bare,
+}
+
+/// What a newline leaves to the next byte.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Edge {
+    /// No newline stands before it.
+    #[default]
+    No,
+    /// It is the first of a line.
+    Fresh,
+    /// It is, and the line before broke off within a string.
+    Broken,
 }
 
 /// Where in a string.
@@ -170,7 +179,7 @@ impl Documents {
     fn between(&mut self, bytes: &[u8]) -> (usize, Mark) {
         for (at, &byte) in bytes.iter().enumerate() {
             // A document starts at the start of a line: after a broken line, that is where to go on.
-            if std::mem::take(&mut self.broken) && matches!(byte, b'{' | b'[') {
+            if std::mem::take(&mut self.edge) == Edge::Broken && matches!(byte, b'{' | b'[') {
                 self.give_up_lists();
             }
             let top = self.frames.is_empty();
@@ -212,7 +221,7 @@ impl Documents {
         self.key = Key::default();
         self.named = None;
         self.via = self.depth == 2;
-        self.fresh = false;
+        self.edge = Edge::No;
     }
 
     /// The first byte of a value; always taken.
@@ -277,7 +286,7 @@ impl Documents {
                 continue;
             }
             let byte = bytes[at];
-            if std::mem::take(&mut self.fresh)
+            if std::mem::take(&mut self.edge) == Edge::Fresh
                 && byte == b'{'
                 && !matches!(self.last, b'[' | b',' | b':')
             {
@@ -291,7 +300,7 @@ impl Documents {
                     self.key = Key::default();
                 }
                 b'\n' => {
-                    self.fresh = true;
+                    self.edge = Edge::Fresh;
                     continue;
                 }
                 _ if space(byte) => continue,
@@ -350,7 +359,7 @@ impl Documents {
 
     /// A string breaks off at the end of its line.
     fn broken_string(&mut self, at: usize) -> (usize, Mark) {
-        self.broken = true;
+        self.edge = Edge::Broken;
         self.inside = Inside::Nothing;
         (at, self.end_here())
     }
@@ -417,6 +426,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn finds_the_records_of_every_layout() {
         for (text, expected) in [
             (

@@ -91,10 +91,9 @@ fn breaks_within(text: &[u8], newline: usize) -> bool {
     let before = text[..newline].iter().rfind(|&&byte| !space(byte));
     let after = text[newline..].iter().find(|&&byte| !space(byte));
     match (before, after) {
-        (Some(b'{'), Some(b'"' | b'}') | None)
-        | (Some(b'['), _)
-        | (Some(b','), Some(b'"') | None)
-        | (Some(b':'), _)
+        (Some(b'{' | b','), Some(b'"') | None)
+        | (Some(b'{'), Some(b'}'))
+        | (Some(b'[' | b':'), _)
         | (Some(b'}' | b']' | b'"' | b'0'..=b'9' | b'e' | b'l'), Some(b'}' | b']' | b',')) => true,
         (Some(b','), Some(b'{' | b'[')) => !text.starts_with(EVENT),
         _ => false,

@@ -17,6 +17,7 @@ use super::{
     Limits, Trouble,
     buffer::{Buffer, Piece},
     decode::{Decoder, Loss},
+    documents::Documents,
     framing::{self, Framing, framing},
     lock,
     records::{CHUNK, Records},
@@ -179,7 +180,7 @@ impl State {
                 text.peeked = head;
                 let splitter = match framing {
                     Framing::Lines => return,
-                    Framing::Documents => Splitter::Documents(Default::default()),
+                    Framing::Documents => Splitter::Documents(Documents::default()),
                     Framing::Parts(parts) => Splitter::Parts(parts),
                 };
                 self.records = Some(Records::new(splitter, CHUNK));

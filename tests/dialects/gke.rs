@@ -129,9 +129,9 @@ pub(crate) fn reduced(event: &Value) -> Value {
     };
     uri += &reference("apiVersion");
     if !namespace.is_empty() && resource != "namespaces" {
-        uri += &format!("/namespaces/{namespace}");
+        uri.extend(["/namespaces/", namespace.as_str()]);
     }
-    uri += &format!("/{resource}");
+    uri.extend(["/", resource.as_str()]);
     // Of a namespace, the name is what a list of namespaces has not.
     let own_name = if resource == "namespaces" && name.is_empty() {
         namespace.clone()
@@ -139,7 +139,7 @@ pub(crate) fn reduced(event: &Value) -> Value {
         name
     };
     if !own_name.is_empty() {
-        uri += &format!("/{own_name}");
+        uri.extend(["/", own_name.as_str()]);
     }
     let mut reference = event["objectRef"].clone();
     let members = reference.as_object_mut().unwrap();

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "helpers of tests fail as tests do"
 )]
@@ -114,6 +113,13 @@ fn findings(report: &Report) -> String {
     serde_json::to_string_pretty(&findings).unwrap()
 }
 
+/// One a line.
+fn each_on_a_line(values: impl Iterator<Item = Value>) -> String {
+    values.fold(String::new(), |text, value| {
+        text + &value.to_string() + "\n"
+    })
+}
+
 fn gzip(content: &[u8]) -> Vec<u8> {
     // In members, as Firehose concatenates them.
     let mut packed = Vec::new();
@@ -191,14 +197,11 @@ fn gke_gives_the_findings_of_what_it_can_carry() {
         .collect();
     let events: Vec<&Value> = events.iter().filter(|event| gke::fits(event)).collect();
     assert!(events.len() > 1000, "{}", events.len());
-    let reduced: String = events
-        .iter()
-        .map(|event| format!("{}\n", gke::reduced(event)))
-        .collect();
+    let reduced = each_on_a_line(events.iter().map(|event| gke::reduced(event)));
     let expected = scan(reduced.as_bytes(), 1, None);
     assert!(expected.findings.len() > 4);
     let entries: Vec<Value> = events.iter().map(|event| gke::entry(event)).collect();
-    let lines: String = entries.iter().map(|entry| format!("{entry}\n")).collect();
+    let lines = each_on_a_line(entries.iter().cloned());
     let pretty = serde_json::to_string_pretty(&entries).unwrap();
     for content in [lines, pretty] {
         for (content, threads) in [

@@ -1,6 +1,6 @@
 //! What stands beside events in each form, what is cut, and what is hostile.
 
-use crate::{forms, lines, scan, skipped, wrap};
+use crate::{each_on_a_line, forms, lines, scan, skipped, wrap};
 use satrail::event::Dialect;
 use serde_json::json;
 
@@ -90,10 +90,11 @@ fn azures_other_categories_are_skipped() {
         ("guard", "x"),
         ("kube-audit-admin", event),
     ];
-    let content: String = records
-        .iter()
-        .map(|(category, log)| format!("{}\n", wrap::azure(category, log)))
-        .collect();
+    let content = each_on_a_line(
+        records
+            .iter()
+            .map(|(category, log)| wrap::azure(category, log)),
+    );
     let report = check(
         &content,
         &[("azure", 1), ("azure-admin", 1)],
@@ -120,14 +121,15 @@ fn azures_other_categories_are_skipped() {
 
 #[test]
 fn detectors_say_which_form_blinds_them() {
-    let admin: String = lines()
-        .iter()
-        .filter(|line| {
-            line.contains("system:serviceaccount:") && line.contains("\"verb\":\"create\"")
-        })
-        .take(5)
-        .map(|line| format!("{}\n", wrap::azure("kube-audit-admin", line)))
-        .collect();
+    let lines = lines();
+    let creates = lines.iter().filter(|line| {
+        line.contains("system:serviceaccount:") && line.contains("\"verb\":\"create\"")
+    });
+    let admin = each_on_a_line(
+        creates
+            .take(5)
+            .map(|line| wrap::azure("kube-audit-admin", line)),
+    );
     let report = scan(admin.as_bytes(), 1, None);
     let listing = report
         .coverage

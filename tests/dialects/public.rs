@@ -22,6 +22,7 @@ fn report(name: &str) -> Option<Report> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn published_samples_are_read() {
     let openshift = "public/openshift-cluster-logging-operator";
     let receiver = "public/sysdiglabs-aks-audit-log/samples";

@@ -166,12 +166,13 @@ fn control_message() -> String {
     .to_string()
 }
 
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// base64 of gzip.
 fn packed(value: &Value) -> String {
     use std::io::Write as _;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(value.to_string().as_bytes()).unwrap();
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for bytes in gzip.finish().unwrap().chunks(3) {
         let bits = bytes

@@ -1,4 +1,5 @@
-//! Fluentd's out_file: `2024-01-01T00:00:00+00:00<TAB>tag<TAB>{...}` (docs.fluentd.org, formatter/out_file).
+//! Fluentd's file output: `2024-01-01T00:00:00+00:00<TAB>tag<TAB>{...}` (docs.fluentd.org,
+//! `formatter/out_file`).
 
 use super::{About, Inside, text::is_time};
 

@@ -9,7 +9,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::event::{Text, Value};
+use crate::event::Text;
 
 use super::{About, Inside, Members, Skipped, members::object};
 
@@ -33,20 +33,13 @@ pub(super) fn open<'a>(record: &Members<'a>, scratch: &mut String) -> Option<Ins
         });
     }
     // The items of logEvents.
-    let (message, _, _) = (
-        record.message?,
-        record.id?.text()?,
-        number(record.timestamp?)?,
-    );
-    Some(Inside::Value(message))
-}
-
-fn number(value: Value<'_>) -> Option<()> {
-    value
+    record.id?.text()?;
+    let stamped = record
+        .timestamp?
         .json()
         .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then_some(())
+        .all(|byte| byte.is_ascii_digit());
+    record.message.filter(|_| stamped).map(Inside::Value)
 }
 
 /// Decodes base64 and gzip; `None` if it is neither, or too much.

@@ -31,6 +31,10 @@ const EVENT: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/"#;
 
 /// What was found in a record.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "handed on at once, and never kept"
+)]
 pub enum Found<'a> {
     /// An event.
     Event(Event<'a>),
@@ -174,7 +178,8 @@ impl Unwrapper {
         }
         match text.as_bytes().first() {
             Some(b'{') if docker::is_parts(text) && text.contains('\n') => {
-                self.parts(text, place, found)
+                self.parts(text, place, found);
+                Ok(())
             }
             Some(b'{') => self.objects(text, place, found),
             Some(b'[') => self.array(text, place, found),
@@ -389,7 +394,8 @@ impl Unwrapper {
         }
         if self.only != Some(Dialect::Plain) {
             if cri::part(text).is_some() && self.is_wanted(Dialect::Cri, place) {
-                return self.parts(text, place, found);
+                self.parts(text, place, found);
+                return Ok(());
             }
             for (dialect, strip) in LINES {
                 if self.is_wanted(*dialect, place)
@@ -404,7 +410,7 @@ impl Unwrapper {
     }
 
     /// Lines in parts: those of both streams, each put together.
-    fn parts(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
+    fn parts(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) {
         let mut streams = [self.take(), self.take()];
         for line in text.split('\n').map(trim).filter(|line| !line.is_empty()) {
             let (dialect, stream, ended) = if let Some((stream, part, ended)) = cri::part(line) {
@@ -434,8 +440,9 @@ impl Unwrapper {
                 });
             }
         }
-        streams.into_iter().for_each(|stream| self.give(stream));
-        Ok(())
+        for stream in streams {
+            self.give(stream);
+        }
     }
 
     fn item_of_parts(&mut self, line: &str, place: Place<'_>, found: &mut Sink<'_>) {
