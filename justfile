@@ -11,6 +11,6 @@ bench:
     cargo bench
     scripts/compare-jq
 
-# Fuzz a minute: line, chunk or decompress (needs cargo-fuzz and a nightly toolchain).
+# Fuzz a minute: line, chunk, decompress or unwrap (needs cargo-fuzz and a nightly toolchain).
 fuzz target="line":
     cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time=60

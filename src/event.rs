@@ -1,4 +1,5 @@
-//! One line -> one [`Event`], borrowed from the chunk, or a [`BadLine`].
+//! One line -> one [`Event`], borrowed from the chunk, or a [`BadLine`]; one record of any other form
+//! ([`Dialect`]) -> the events in it, borrowed from what it was decoded into.
 //!
 //! The only place that knows a JSON library, and the only one that knows how kube-apiserver writes an
 //! audit event (apiserver `pkg/apis/audit/v1/types.go`). Knows nothing of detectors.
@@ -13,7 +14,9 @@ mod scan;
 mod exact;
 mod parse;
 mod compact;
+mod dialect;
 
+pub use dialect::{About as DialectAbout, Dialect, Found, Skipped, Unwrapper};
 pub use identity::{ServiceAccount, User};
 pub use object::ObjectRef;
 pub use parse::{Parser, resync};
@@ -32,6 +35,8 @@ use crate::{finding::Timestamp, source::Origin};
 pub struct Event<'a> {
     /// Where the line stands.
     pub origin: Origin,
+    /// The form in which it came.
+    pub dialect: Dialect,
     /// How much the audit policy lets the event say.
     pub level: Level,
     /// Chosen by the client if it sent an `Audit-ID` header: hostile, and no key by itself.

@@ -6,6 +6,7 @@ mod window;
 mod options;
 mod progress;
 mod report;
+mod forms;
 mod reading;
 mod ledger;
 mod duplicates;
@@ -29,7 +30,8 @@ pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
 pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
-    Exceptions, Gap, Input, MetricsInput, Reads, Reconciled, Reconciliation, Report, Trouble,
+    Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
+    Reconciliation, Report, SkippedCount, Trouble,
 };
 pub use run::{Error, accounts, dossiers, permissions, scan, telemetry, usage};
 pub use state::State;

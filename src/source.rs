@@ -1,12 +1,14 @@
 //! Paths -> bytes -> line-aligned chunks that know where they came from.
 //!
-//! Owns files, directories, globs, standard input, compression and line boundaries. Knows nothing of
-//! JSON or of audit events.
+//! Owns files, directories, globs, standard input, compression and the boundaries of records: lines,
+//! mostly. Of JSON it knows where values begin and end, for files that are documents (`documents.rs`);
+//! of audit events, nothing.
 //!
 //! ```text
 //!   paths --find--> Input --open--> Source --next--> Chunk      (any number of threads pull)
 //!                                    |  regular text file: blocks by pread, all threads at once
-//!                                    `- gzip, zstd, stdin, FIFO: one thread decodes, others parse
+//!                                    `- gzip, zstd, stdin, FIFO, documents: one thread decodes and
+//!                                       finds the records, others parse
 //! ```
 //!
 //! One law: the lines, their order and their offsets are the same for any chunk size, number of
@@ -21,6 +23,11 @@ mod sniff;
 mod buffer;
 mod plain;
 mod position;
+mod split;
+mod documents;
+mod parts;
+mod framing;
+mod records;
 mod stream;
 mod decode;
 mod stored;
@@ -35,6 +42,7 @@ pub use bytes::Bytes;
 pub use find::{Found, find};
 pub use input::Input;
 pub use place::{Origin, Place, Places};
+pub use records::Record;
 pub use sniff::Compression;
 pub use trouble::Trouble;
 
@@ -84,10 +92,24 @@ pub struct Chunk<'b> {
 pub enum Content<'b> {
     /// Whole lines, at least one byte; each ends in `\n` except perhaps the last of the source.
     Lines(&'b [u8]),
-    /// One line over the limit, skipped.
+    /// Whole records, in documents or in lines that were cut into parts
+    /// ([`Input::open_records`]).
+    Records {
+        /// What they stand in.
+        text: &'b [u8],
+        /// The records, in order; none if the chunk only has what stands around them.
+        records: &'b [Record],
+        /// How many lines end in the chunk; the last of the source ends there in any case.
+        lines: u32,
+        /// How long the chunk is: longer than `text` if what stands between records was skipped.
+        bytes: u64,
+    },
+    /// One line or record over the limit, skipped.
     TooLong {
         /// Its length, with its line end.
         bytes: u64,
+        /// How many lines it takes up.
+        lines: u64,
     },
 }
 
@@ -101,6 +123,7 @@ pub struct Source {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a source")]
 enum Reader {
     Plain(Plain),
     Stream(Stream),
@@ -140,9 +163,27 @@ impl Source {
                 offset,
                 content: Content::Lines(buffer.get(range)),
             },
-            Piece::TooLong { offset, bytes } => Chunk {
+            Piece::Records {
                 offset,
-                content: Content::TooLong { bytes },
+                range,
+                lines,
+                bytes,
+            } => Chunk {
+                offset,
+                content: Content::Records {
+                    text: buffer.get(range),
+                    records: &buffer.records,
+                    lines,
+                    bytes,
+                },
+            },
+            Piece::TooLong {
+                offset,
+                bytes,
+                lines,
+            } => Chunk {
+                offset,
+                content: Content::TooLong { bytes, lines },
             },
         })
     }

@@ -14,6 +14,7 @@ use std::{
 
 use satrail::{
     detect::CATALOGUE,
+    event::Dialect,
     output::{self, Format, Look},
     pipeline::{self, Options, Silent},
 };
@@ -82,6 +83,27 @@ fn the_readme_shows_the_catalogue_and_a_report_as_they_are() {
     let readme = between(&readme, "detectors", &catalogue());
     let readme = between(&readme, "report", &report());
     hold("README.md", &readme);
+}
+
+#[test]
+fn the_page_of_the_forms_is_up_to_date() {
+    let page = fs::read_to_string(root().join("docs/formats.md")).unwrap();
+    let mut table = String::from("\n| form | what it is | cannot carry |\n|---|---|---|\n");
+    let mut examples = String::from("\n```text\n");
+    for dialect in Dialect::ALL {
+        let about = dialect.about();
+        let lacks = if about.lacks.is_empty() {
+            "-"
+        } else {
+            about.lacks
+        };
+        writeln!(table, "| `{}` | {} | {lacks} |", about.name, about.what).unwrap();
+        writeln!(examples, "{:16}{}", about.name, about.example).unwrap();
+    }
+    hold(
+        "docs/formats.md",
+        &between(&page, "forms", &format!("{table}{examples}```\n\n")),
+    );
 }
 
 fn catalogue() -> String {

@@ -12,7 +12,7 @@ use crate::{
     },
     finding::Severity,
     metric::ScrapeHints,
-    output::{Destination, Look},
+    output::{Destination, Format, Look},
     pipeline::{Options, Order, Selection, Window},
     source::Limits,
 };
@@ -124,13 +124,11 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
     let options = scan_input(args.input, args.metrics, around)?;
-    report(
-        options,
-        args.report,
-        strict,
-        progress,
-        output(args.output, around),
-    )
+    let mut output = output(args.output, around);
+    if args.verbose && output.format == Format::Table {
+        output.format = Format::Detailed;
+    }
+    report(options, args.report, strict, progress, output)
 }
 
 /// Metrics alone are read if only they are named: then standard input is no log.
@@ -206,6 +204,7 @@ pub(super) fn defaults(around: &Surroundings) -> Options {
         metrics: Vec::new(),
         scrape_hints: ScrapeHints::default(),
         threads: 0,
+        format_in: None,
         limits: Limits {
             max_line_bytes: config::MAX_LINE_BYTES,
             ..Limits::default()
@@ -241,6 +240,7 @@ pub(super) fn input(
     Ok(Options {
         paths,
         threads: args.threads.map_or(0, Into::into),
+        format_in: args.format_in,
         limits: Limits {
             max_line_bytes: args.max_line_bytes,
             ..Limits::default()

@@ -9,6 +9,7 @@ use clap::{
 
 use crate::{
     config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
+    event::Dialect,
     finding::{Severity, Timestamp},
     metric::ScrapeHints,
     output::Format,
@@ -87,6 +88,9 @@ pub(super) struct ScanArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    /// In a table: also say of each file which forms of log it holds, and what else
+    #[arg(long, short, help_heading = "Output")]
+    pub(super) verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -169,6 +173,10 @@ pub(super) struct InputArgs {
     /// Skip longer lines; they are counted and named
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
     pub(super) max_line_bytes: u64,
+    /// Take what is wrapped to be of this form (see docs/formats.md) [default: told by content, record
+    /// by record]
+    #[arg(long, value_name = "NAME", value_parser = dialect())]
+    pub(super) format_in: Option<Dialect>,
     /// Use N threads [default: one per core]; the result is the same for any N
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
@@ -254,6 +262,14 @@ pub(super) fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |text| {
         let found = all.iter().find(|(name, _)| *name == text);
         found.map(|&(_, value)| value).ok_or("no such value")
+    })
+}
+
+fn dialect() -> impl TypedValueParser<Value = Dialect> {
+    let names = Dialect::ALL.iter().map(|dialect| dialect.name());
+    PossibleValuesParser::new(names.collect::<Vec<_>>()).try_map(|text| {
+        let found = Dialect::ALL.iter().find(|dialect| dialect.name() == text);
+        found.copied().ok_or("no such form")
     })
 }
 

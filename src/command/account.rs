@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::{
     config::{AccountConfig, FailOn, Judgement},
-    finding::quote,
     event::ServiceAccount,
     finding::Subject,
+    finding::quote,
     output::{AccountPage, deliver, write_pages},
     pipeline,
     rbac::{Roles, Widening},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Level, Stage},
+    event::{Dialect, Event, Level, Stage},
     finding::Timestamp,
 };
 
@@ -18,6 +18,8 @@ pub struct LogFacts {
     pub stages: BTreeMap<Stage, u64>,
     /// Events by level.
     pub levels: BTreeMap<Level, u64>,
+    /// Events that came in another form than kube-apiserver's own, by form.
+    pub wrapped: BTreeMap<Dialect, u64>,
     /// Requests (after counting by best stage).
     pub requests: u64,
     /// Requests without a user: 401s, and those with a malformed timeout.
@@ -47,6 +49,9 @@ impl LogFacts {
     pub fn observe(&mut self, event: &Event<'_>) {
         *self.stages.entry(event.stage).or_default() += 1;
         *self.levels.entry(event.level).or_default() += 1;
+        if event.dialect != Dialect::Plain {
+            *self.wrapped.entry(event.dialect).or_default() += 1;
+        }
         self.annotated += u64::from(!event.annotations.is_empty());
         let time = event.time();
         self.first_event = earliest(self.first_event, time);
@@ -104,6 +109,28 @@ impl LogFacts {
         strays
     }
 
+    /// Whether every event came in this form: what the form cannot carry, no detector can have seen.
+    #[must_use]
+    pub fn is_all(&self, dialect: Dialect) -> bool {
+        let events = self.wrapped.get(&dialect).copied().unwrap_or(0);
+        events > 0 && events == self.events()
+    }
+
+    /// Why a log that has no get, list or watch at all has none.
+    #[must_use]
+    pub fn reads_left_out(&self) -> String {
+        if self.is_all(Dialect::AzureAdmin) {
+            "AKS' category kube-audit-admin has no get and list: category kube-audit has".to_owned()
+        } else if self.is_all(Dialect::Gke) {
+            "GKE logs get, list and watch only where Data Access logs are enabled, and this log has none"
+                .to_owned()
+        } else {
+            "the log has no get, list or watch at all: its policy (or category, as AKS \
+             kube-audit-admin) leaves reads out"
+                .to_owned()
+        }
+    }
+
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
         for (stage, count) in other.stages {
@@ -111,6 +138,9 @@ impl LogFacts {
         }
         for (level, count) in other.levels {
             *self.levels.entry(level).or_default() += count;
+        }
+        for (dialect, count) in other.wrapped {
+            *self.wrapped.entry(dialect).or_default() += count;
         }
         self.requests += other.requests;
         self.unauthenticated += other.unauthenticated;

@@ -158,13 +158,7 @@ pub(super) fn kinds<'a>(names: impl Iterator<Item = &'a str>) -> Attribute {
 
 /// What detectors of secrets that are read one by one can see.
 pub(super) fn coverage(log: &LogFacts) -> Coverage {
-    let unread = || {
-        (log.reads == 0).then(|| {
-            "the log has no get, list or watch at all: its policy (or category, as AKS kube-audit-admin) \
-             leaves reads out"
-                .to_owned()
-        })
-    };
+    let unread = || (log.reads == 0).then(|| log.reads_left_out());
     let unseen = || {
         (log.secret_requests == 0).then(|| {
             "the log has no request on secrets by anybody: its policy may leave them out".to_owned()

@@ -50,6 +50,14 @@ impl Exact {
         event::read(&self.rewritten, origin).map_err(bad)
     }
 
+    /// Writes the JSON in `text` into `out` in its shortest spelling.
+    pub(super) fn compact(&mut self, text: &str, out: &mut String) -> Result<(), String> {
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
+        self.validate(text)?;
+        rewrite::compact(text, out);
+        Ok(())
+    }
+
     /// Whether the line is JSON; if not, why not.
     fn validate(&mut self, line: &str) -> Result<(), String> {
         rewrite::mend_surrogates(line, &mut self.scratch);

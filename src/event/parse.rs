@@ -24,6 +24,12 @@ impl Parser {
         }
     }
 
+    /// Writes the JSON in `text` into `out` without white space and with as few escapes as JSON allows; or
+    /// says why it is none.
+    pub(super) fn compact_into(&mut self, text: &str, out: &mut String) -> Result<(), String> {
+        self.exact.compact(text, out)
+    }
+
     /// Parses one line by the exact path only: for tests and fuzzing, which hold one against the other.
     #[doc(hidden)]
     pub fn parse_exactly<'a>(

@@ -20,7 +20,7 @@ mod swar;
 
 use crate::{finding::Timestamp, source::Origin};
 
-use super::{Event, Level, Object, Stage, Text, User, Value};
+use super::{Dialect, Event, Level, Object, Stage, Text, User, Value};
 
 /// What a log line of kube-apiserver starts with, always.
 const HEADER: &[u8; 54] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level""#;
@@ -54,6 +54,7 @@ impl Draft<'_> {
     fn new(origin: Origin) -> Self {
         let event = Event {
             origin,
+            dialect: Dialect::Plain,
             level: Level::Other,
             audit_id: Text::default(),
             stage: Stage::RequestReceived,

@@ -39,9 +39,20 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn read(self) -> Cow<'a, str> {
         if self.escaped {
-            Cow::Owned(unescape(self.raw))
+            let mut text = String::with_capacity(self.raw.len());
+            unescape(self.raw, &mut text);
+            Cow::Owned(text)
         } else {
             Cow::Borrowed(self.raw)
+        }
+    }
+
+    /// Appends what the string means.
+    pub(super) fn read_into(self, out: &mut String) {
+        if self.escaped {
+            unescape(self.raw, out);
+        } else {
+            out.push_str(self.raw);
         }
     }
 
@@ -107,8 +118,7 @@ impl fmt::Debug for Text<'_> {
 }
 
 /// Decodes escapes as Go's encoding/json does: a lone surrogate becomes U+FFFD.
-fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
+fn unescape(raw: &str, out: &mut String) {
     let mut rest = raw;
     while let Some(at) = memchr(b'\\', rest.as_bytes()) {
         let (plain, escape) = rest.split_at(at);
@@ -118,7 +128,6 @@ fn unescape(raw: &str) -> String {
         rest = escape.get(used..).unwrap_or_default();
     }
     out.push_str(rest);
-    out
 }
 
 /// The character that the escape at the start of `text` stands for, and the escape's length.

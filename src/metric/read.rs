@@ -120,7 +120,9 @@ fn text(
     while let Some(chunk) = source.next(&mut buffer) {
         match chunk.content {
             Content::Lines(lines) => text.extend_from_slice(lines),
-            Content::TooLong { bytes } => {
+            // Only a source that was opened for records has these.
+            Content::Records { .. } => {}
+            Content::TooLong { bytes, .. } => {
                 // The line stays, empty, so that the numbers of the others are right.
                 text.push(b'\n');
                 long.push(BadLine {

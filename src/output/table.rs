@@ -1,6 +1,7 @@
 //! The report for people: what was read, what was found, what could not be seen.
 
 mod coverage;
+mod forms;
 mod reconciliation;
 mod stories;
 
@@ -36,10 +37,14 @@ pub(super) fn write(
     report: &Report,
     look: Look,
     pace: Option<Pace>,
+    detailed: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut paper = Paper::new(out, look);
     head(&report.input, pace, &mut paper)?;
+    if detailed {
+        forms::files(&report.input, &mut paper)?;
+    }
     totals(&report.findings, &mut paper)?;
     stories::write(report, &mut paper)?;
     findings(&report.findings, &mut paper)?;
@@ -128,6 +133,9 @@ fn log(input: &Input, paper: &mut Paper<'_>) -> io::Result<()> {
         let _ = write!(events, ", {}", units::count(input.bad_lines, "bad line"));
     }
     label("Events", &events, paper)?;
+    if let Some(forms) = forms::total(input) {
+        label("Forms", &forms, paper)?;
+    }
     if let (Some(first), Some(last)) = (input.first_event, input.last_event) {
         let range = units::range(Some(first), Some(last));
         let span = units::span(units::between(first, last));

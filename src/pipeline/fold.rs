@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use crate::{
-    event::Event,
+    event::{Dialect, Event},
     source::{Buffer, Content, Input, Limits, Source},
 };
 
@@ -52,6 +52,8 @@ pub(super) struct Job<'a> {
     pub(super) limits: &'a Limits,
     pub(super) span: Span,
     pub(super) seen: Option<&'a Seen>,
+    /// Wrapped records of this form only.
+    pub(super) only: Option<Dialect>,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -138,10 +140,10 @@ impl Opened {
 impl Shared<'_> {
     fn work<S: Study>(&self, study: S) -> (Reading, S) {
         let mut buffer = Buffer::default();
-        let mut lines = Lines::new(study, self.job.span, self.job.seen);
+        let mut lines = Lines::new(study, self.job.span, self.job.seen, self.job.only);
         while let Some(input) = self.take_on() {
             self.job.progress.file(input.name());
-            let opened = input.open(self.job.limits).map(Opened::new);
+            let opened = input.open_records(self.job.limits).map(Opened::new);
             self.opened(opened.as_ref().ok());
             match opened {
                 Ok(opened) => {
@@ -150,6 +152,7 @@ impl Shared<'_> {
                         .reading
                         .places
                         .add_source(opened.source.key(), opened.source.name());
+                    lines.reading.forms.add_file(opened.source.key());
                     self.read(&opened, &mut lines, &mut buffer);
                     self.close(opened, &mut lines.reading);
                 }
@@ -191,13 +194,21 @@ impl Shared<'_> {
                     lines.chunk(source.key(), chunk.offset, bytes);
                     lines.reading.bytes += bytes.len() as u64;
                 }
-                Content::TooLong { bytes } => {
-                    lines.too_long(
-                        source.key(),
-                        chunk.offset,
-                        bytes,
-                        self.job.limits.max_line_bytes,
-                    );
+                Content::Records {
+                    text,
+                    records,
+                    lines: newlines,
+                    bytes,
+                } => {
+                    lines.records((source.key(), chunk.offset), text, records, newlines);
+                    lines.reading.bytes += bytes;
+                }
+                Content::TooLong {
+                    bytes,
+                    lines: newlines,
+                } => {
+                    let limit = self.job.limits.max_line_bytes;
+                    lines.too_long((source.key(), chunk.offset), bytes, newlines, limit);
                     lines.reading.bytes += bytes;
                 }
             }

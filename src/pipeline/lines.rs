@@ -1,15 +1,16 @@
-//! The lines of a chunk -> events and requests, each noted once.
+//! The lines, or the records, of a chunk -> events and requests, each noted once.
 
 use memchr::memchr;
 
 use crate::{
-    event::{BadLine, Event, Parser, Standing, resync},
-    source::Origin,
+    event::{BadLine, Dialect, Event, Found, Parser, Standing, Unwrapper, resync},
+    source::{Origin, Record},
 };
 
 use super::{
     duplicates::Seen,
     fold::Study,
+    forms::Forms,
     ledger::{Entry, Opening},
     reading::Reading,
     window::Span,
@@ -21,18 +22,26 @@ pub(super) struct Lines<'a, S> {
     pub(super) study: S,
     /// Long-running requests that began or ended in this chunk.
     pub(super) entries: Vec<Entry>,
-    parser: Parser,
+    unwrapper: Unwrapper,
+    /// Whether the last line was wrapped: then the next one is likely to be.
+    wrapped: bool,
+    /// Events of the plain form in this chunk, and whatever else is in it.
+    plain: u64,
+    forms: Forms,
     span: Span,
     seen: Option<&'a Seen>,
 }
 
 impl<'a, S: Study> Lines<'a, S> {
-    pub(super) fn new(study: S, span: Span, seen: Option<&'a Seen>) -> Self {
+    pub(super) fn new(study: S, span: Span, seen: Option<&'a Seen>, only: Option<Dialect>) -> Self {
         Self {
             reading: Reading::default(),
             study,
             entries: Vec::new(),
-            parser: Parser::default(),
+            unwrapper: Unwrapper::only(only),
+            wrapped: false,
+            plain: 0,
+            forms: Forms::default(),
             span,
             seen,
         }
@@ -65,25 +74,72 @@ impl<'a, S: Study> Lines<'a, S> {
                 origin.line += 1;
             }
         }
-        self.reading.lines += u64::from(origin.line);
-        self.reading.places.add_chunk(source, chunk, origin.line);
+        self.end(source, chunk, origin.line);
     }
 
-    /// Takes note of a line that was too long to be read.
-    pub(super) fn too_long(&mut self, source: u64, chunk: u64, bytes: u64, limit: u64) {
-        self.reading.lines += 1;
-        self.reading.places.add_chunk(source, chunk, 1);
+    /// Takes in the records of one chunk, in which so many lines end.
+    pub(super) fn records(
+        &mut self,
+        (source, chunk): (u64, u64),
+        text: &[u8],
+        records: &[Record],
+        lines: u32,
+    ) {
+        for record in records {
+            let origin = Origin {
+                source,
+                chunk,
+                line: record.line,
+            };
+            let bytes = text.get(record.start..record.end).unwrap_or_default();
+            match simdutf8::basic::from_utf8(bytes) {
+                Ok(text) if record.list.is_empty() => self.line(origin, text),
+                Ok(text) => {
+                    if let Err(bad) = self.open(origin, text, record.list) {
+                        self.bad(bad);
+                    }
+                }
+                Err(_) => self.bytes(origin, bytes),
+            }
+        }
+        self.end(source, chunk, lines);
+    }
+
+    /// Takes stock of a chunk.
+    fn end(&mut self, source: u64, chunk: u64, lines: u32) {
+        self.reading.lines += u64::from(lines);
+        self.reading.places.add_chunk(source, chunk, lines);
+        let mut forms = std::mem::take(&mut self.forms);
+        if self.plain > 0 {
+            *forms.events.entry(Dialect::Plain).or_default() += std::mem::take(&mut self.plain);
+        }
+        self.reading.forms.add(source, &forms);
+        self.wrapped = false;
+    }
+
+    /// Takes note of a line or a record that was too long to be read.
+    pub(super) fn too_long(
+        &mut self,
+        (source, chunk): (u64, u64),
+        bytes: u64,
+        lines: u64,
+        limit: u64,
+    ) {
         let why = format!(
             "{bytes} bytes long, more than the limit of {limit}: skipped (--max-line-bytes raises the limit)"
         );
-        self.reading.bad(BadLine {
-            origin: Origin {
-                source,
-                chunk,
-                line: 0,
-            },
-            why,
-        });
+        let origin = Origin {
+            source,
+            chunk,
+            line: 0,
+        };
+        self.bad(BadLine { origin, why });
+        self.end(source, chunk, u32::try_from(lines).unwrap_or(u32::MAX));
+    }
+
+    fn bad(&mut self, bad: BadLine) {
+        self.forms.bad_lines += 1;
+        self.reading.bad(bad);
     }
 
     /// A line that is not known to be text.
@@ -95,7 +151,7 @@ impl<'a, S: Study> Lines<'a, S> {
                 Err(error) => error,
             };
             let at = line.len() - rest.len() + error.valid_up_to() + 1;
-            self.reading.bad(BadLine {
+            self.bad(BadLine {
                 origin,
                 why: format!("invalid UTF-8 at byte {at}"),
             });
@@ -123,12 +179,34 @@ impl<'a, S: Study> Lines<'a, S> {
         }
     }
 
-    /// The events of a line: one, unless a crash left half a line and the next event was glued to it,
-    /// or two writers glued whole ones.
+    /// The event of a line, if it is of the plain form; else whatever is in it.
     fn events(&mut self, origin: Origin, text: &str) {
+        // Opening comes to the same for a plain line, so that what the last one was decides nothing.
+        if !self.wrapped
+            && let Some(event) = Parser::parse_fast(text, origin)
+            && Unwrapper::is_plain(text, &event)
+        {
+            self.plain += 1;
+            note(
+                &event,
+                self.span,
+                self.seen,
+                &mut self.reading,
+                &mut self.entries,
+                &mut self.study,
+            );
+            return;
+        }
+        self.others(origin, text);
+    }
+
+    /// What is in a line that is not certain to be one plain event: wrapped ones, or a plain one that is
+    /// spelled oddly, or that is glued to half a line that a crash left.
+    #[cold]
+    fn others(&mut self, origin: Origin, text: &str) {
         let mut rest = text;
         for tries in 0.. {
-            let Err(bad) = self.event(origin, rest) else {
+            let Err(bad) = self.open(origin, rest, "") else {
                 return;
             };
             let next = if tries < MOST_GLUED {
@@ -137,28 +215,42 @@ impl<'a, S: Study> Lines<'a, S> {
                 None
             };
             let Some(at) = next else {
-                return self.reading.bad(bad);
+                return self.bad(bad);
             };
             let front = rest[..at].trim_end_matches(padding);
-            if self.event(origin, front).is_err() {
-                self.reading.bad(bad);
+            if self.open(origin, front, "").is_err() {
+                self.bad(bad);
             }
             rest = &rest[at..];
         }
     }
 
-    /// Takes note of one event, if `text` is one.
-    fn event(&mut self, origin: Origin, text: &str) -> Result<(), BadLine> {
-        let event = self.parser.parse(text, origin)?;
-        note(
-            &event,
-            self.span,
-            self.seen,
-            &mut self.reading,
-            &mut self.entries,
-            &mut self.study,
-        );
-        Ok(())
+    /// Opens a record and takes note of everything in it; an error if it is of no known form.
+    fn open(&mut self, origin: Origin, record: &str, list: &str) -> Result<(), BadLine> {
+        let Self {
+            reading,
+            study,
+            entries,
+            unwrapper,
+            wrapped,
+            forms,
+            span,
+            seen,
+            ..
+        } = self;
+        *wrapped = true;
+        unwrapper.read(record, list, origin, &mut |found| match found {
+            Found::Event(event) => {
+                *wrapped = event.dialect != Dialect::Plain;
+                *forms.events.entry(event.dialect).or_default() += 1;
+                note(&event, *span, *seen, reading, entries, study);
+            }
+            Found::Skipped(skipped) => *forms.skipped.entry(skipped).or_default() += 1,
+            Found::Bad(why) => {
+                forms.bad_lines += 1;
+                reading.bad(BadLine { origin, why });
+            }
+        })
     }
 }
 
@@ -235,7 +327,7 @@ mod tests {
 
     /// Requests, bad lines and lines of a chunk.
     fn read(chunk: &[u8]) -> (u64, u64, u64) {
-        let mut lines = Lines::new(Count::default(), Span::default(), None);
+        let mut lines = Lines::new(Count::default(), Span::default(), None, None);
         lines.chunk(1, 0, chunk);
         (lines.study.0, lines.reading.bad_lines, lines.reading.lines)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use crate::{detect, finding::Severity, metric::ScrapeHints, source::Limits};
+use crate::{detect, event::Dialect, finding::Severity, metric::ScrapeHints, source::Limits};
 
 use super::{Exception, Window};
 
@@ -19,6 +19,8 @@ pub struct Options {
     pub scrape_hints: ScrapeHints,
     /// How many threads to use; 0: one per core.
     pub threads: usize,
+    /// The form of the logs, if it is not to be told by content.
+    pub format_in: Option<Dialect>,
     /// What a line may come to.
     pub limits: Limits,
     /// Which events count.
@@ -45,6 +47,7 @@ impl Default for Options {
             metrics: Vec::new(),
             scrape_hints: ScrapeHints::default(),
             threads: 0,
+            format_in: None,
             limits: Limits::default(),
             window: Window::default(),
             dedup: false,

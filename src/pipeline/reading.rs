@@ -9,6 +9,8 @@ use crate::{
     source::{Origin, Places, Trouble},
 };
 
+use super::forms::FormsSeen;
+
 /// How many bad lines are kept to be shown.
 const SHOWN: usize = 20;
 
@@ -26,6 +28,7 @@ pub(super) struct Reading {
     /// The bad lines that stand first, by source and position.
     pub(super) shown: BTreeSet<(Origin, String)>,
     pub(super) places: Places,
+    pub(super) forms: FormsSeen,
     pub(super) troubles: BTreeSet<Trouble>,
 }
 
@@ -59,6 +62,7 @@ impl Reading {
         self.shown.extend(other.shown);
         self.shrink();
         self.places += other.places;
+        self.forms.merge(other.forms);
         self.troubles.extend(other.troubles);
     }
 }

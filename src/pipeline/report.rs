@@ -54,12 +54,62 @@ pub struct Input {
     pub requests: u64,
     /// Lines (or halves of lines) that were no audit event.
     pub bad_lines: u64,
+    /// Events by the form in which they came, before `--since`, `--until` and `--dedup`.
+    pub forms: Vec<FormCount>,
+    /// Records that were no audit event and no bad line, by what they were.
+    pub skipped: Vec<SkippedCount>,
+    /// The same for each file: 1,000 of them at most.
+    pub by_file: Vec<FileForms>,
+    /// Files that are not in `by_file`.
+    pub files_not_listed: u64,
     /// Arrival of the first event.
     pub first_event: Option<Timestamp>,
     /// Arrival of the last event.
     pub last_event: Option<Timestamp>,
     /// The scrapes; `None` without `--metrics`.
     pub metrics: Option<MetricsInput>,
+}
+
+/// How many events came in one form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FormCount {
+    /// The form's name, as for `--format-in`.
+    pub form: String,
+    /// Events of any stage.
+    pub events: u64,
+}
+
+/// How many records were skipped as one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedCount {
+    /// What they were.
+    pub what: String,
+    /// How many there were.
+    pub records: u64,
+}
+
+/// What is in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileForms {
+    /// The file.
+    pub file: String,
+    /// Its events by form.
+    pub forms: Vec<FormCount>,
+    /// What else is in it.
+    pub skipped: Vec<SkippedCount>,
+    /// Its bad lines.
+    pub bad_lines: u64,
+}
+
+/// What a form that was read cannot carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FormLacks {
+    /// The form's name.
+    pub form: String,
+    /// How many events came in it.
+    pub events: u64,
+    /// What is not in them.
+    pub lacks: String,
 }
 
 /// What was read of metrics.
@@ -102,6 +152,8 @@ pub struct Coverage {
     pub unanswered_requests: Option<u64>,
     /// Long-running requests whose two events could not be joined in bounded memory.
     pub unjoined_requests: u64,
+    /// What the forms in which the events came cannot carry.
+    pub forms: Vec<FormLacks>,
     /// Lines delivered twice.
     pub duplicates: Duplicates,
     /// Silences out of proportion to the traffic around them.

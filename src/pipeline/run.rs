@@ -135,6 +135,7 @@ pub(super) fn study<S: Study>(
         limits: &options.limits,
         span: options.window.span(newest),
         seen: seen.as_ref(),
+        only: options.format_in,
         progress,
     };
     let mut folded = fold::run(&job, options.threads, new).map_err(Error::Threads)?;
@@ -157,6 +158,7 @@ fn newest(
         limits,
         span,
         seen: None,
+        only: options.format_in,
         progress,
     };
     let folded = fold::run(&job, options.threads, &Newest::default).map_err(Error::Threads)?;

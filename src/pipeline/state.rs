@@ -189,6 +189,12 @@ impl State {
             events: log.events(),
             requests: log.requests,
             bad_lines: reading.bad_lines,
+            forms: reading.forms.total.counts(),
+            skipped: reading.forms.total.skipped(),
+            by_file: reading.forms.by_file(&reading.places),
+            files_not_listed: reading
+                .files
+                .saturating_sub(reading.forms.files.len() as u64),
             first_event: log.first_event,
             last_event: log.last_event,
             metrics: self.scrapes.input(),
@@ -223,6 +229,7 @@ impl State {
             open_requests: 0,
             unanswered_requests: unanswered(log),
             unjoined_requests: self.ledger.dropped(),
+            forms: reading.forms.total.lacks(),
             duplicates: Duplicates {
                 removed,
                 percent,
@@ -244,8 +251,10 @@ impl State {
     }
 
     fn troubles(&self) -> Vec<Trouble> {
-        let both = self.reading.troubles.union(&self.scrapes.troubles);
-        both.cloned().collect()
+        let mut all = self.reading.troubles.clone();
+        all.extend(self.scrapes.troubles.iter().cloned());
+        all.extend(self.reading.forms.troubles(&self.reading.places));
+        all.into_iter().collect()
     }
 
     fn bad_lines_shown(&self) -> Vec<BadLineShown> {

@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
+use super::Record;
+
 /// Memory for one chunk. Grows to what the longest line needs and is never given back.
 #[derive(Debug, Default)]
 pub struct Buffer {
     memory: Vec<u8>,
     /// Where the content starts in `memory`.
     base: usize,
+    /// The records of the chunk, where they are not its lines.
+    pub(super) records: Vec<Record>,
 }
 
 /// What `next` found, in positions, so that a search can go on in the same buffer.
@@ -15,8 +19,16 @@ pub struct Buffer {
 pub(super) enum Piece {
     /// Lines that stand in this range of the buffer.
     Lines { offset: u64, range: Range<usize> },
-    /// One line that was skipped.
-    TooLong { offset: u64, bytes: u64 },
+    /// The buffer's records, in this range; so many newlines and bytes, which may be more than there
+    /// are in the buffer.
+    Records {
+        offset: u64,
+        range: Range<usize>,
+        lines: u32,
+        bytes: u64,
+    },
+    /// One line or record that was skipped, with its newlines.
+    TooLong { offset: u64, bytes: u64, lines: u64 },
 }
 
 const PAGE: usize = 4096;

@@ -13,6 +13,7 @@ use crate::finding::Timestamp;
 
 use super::{
     Bytes, Compression, Limits, Reader, Source, Trouble,
+    framing::{Framing, framing},
     plain::Plain,
     position::Positioned,
     sniff::{Format, sniff},
@@ -99,8 +100,18 @@ impl Input {
         Bytes::new(&self.name, head, opened.into_reader())
     }
 
-    /// Opens it. A FIFO blocks here until somebody writes to it.
+    /// Opens it, to be read line by line. A FIFO blocks here until somebody writes to it.
     pub fn open(&self, limits: &Limits) -> Result<Source, Trouble> {
+        self.open_as(limits, false)
+    }
+
+    /// Opens it, to be read record by record, where its first bytes say that its records are something
+    /// else than lines: then chunks hold [`super::Content::Records`].
+    pub fn open_records(&self, limits: &Limits) -> Result<Source, Trouble> {
+        self.open_as(limits, true)
+    }
+
+    fn open_as(&self, limits: &Limits, any_framing: bool) -> Result<Source, Trouble> {
         let trouble = |error| Trouble::unreadable(&self.name, why(&error));
         let opened = match &self.place {
             At::Stdin => stdin(),
@@ -116,7 +127,9 @@ impl Input {
         let format = sniff(&head);
         let (compression, reader) = match (format, opened) {
             (Format::Foreign(why), _) => return Err(Trouble::unreadable(&self.name, why)),
-            (Format::Text { mark }, Opened::File(file)) if size > 0 => {
+            (Format::Text { mark }, Opened::File(file))
+                if size > 0 && (!any_framing || framing(&head[mark..]) == Framing::Lines) =>
+            {
                 let plain = Plain::new(Positioned::new(file), mark as u64, size, limits);
                 (Compression::Plain, Reader::Plain(plain))
             }
@@ -125,7 +138,7 @@ impl Input {
                     Format::Packed(compression) => compression,
                     _ => Compression::Plain,
                 };
-                let stream = Stream::new(head.clone(), opened.into_reader(), limits);
+                let stream = Stream::new(head.clone(), opened.into_reader(), limits, any_framing);
                 (compression, Reader::Stream(stream))
             }
         };

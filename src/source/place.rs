@@ -78,6 +78,12 @@ impl Places {
         )
     }
 
+    /// The name of a source.
+    #[must_use]
+    pub fn name(&self, source: u64) -> &str {
+        self.sources.get(&source).map_or("?", |lines| &lines.name)
+    }
+
     /// The file and the line number of `origin`.
     #[must_use]
     pub fn resolve(&self, origin: Origin) -> Place {

@@ -196,6 +196,7 @@ impl<'a> Block<'a> {
         let too_long = Piece::TooLong {
             offset: self.from + last as u64,
             bytes,
+            lines: 1,
         };
         let Some(lines) = self.piece(first..last) else {
             return Some(too_long);

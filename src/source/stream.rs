@@ -17,8 +17,12 @@ use super::{
     Limits, Trouble,
     buffer::{Buffer, Piece},
     decode::{Decoder, Loss},
+    documents::Documents,
+    framing::{self, Framing, framing},
     lock,
+    records::{CHUNK, Records},
     sniff::{ENOUGH, Format, sniff},
+    split::Splitter,
 };
 
 /// A buffer grows by this much at most while it looks for the end of a long line.
@@ -29,21 +33,31 @@ const STEP: usize = 1 << 20;
 pub(super) struct Stream {
     block: usize,
     max_line: usize,
+    /// Whether records may be something else than lines.
+    any_framing: bool,
     state: Mutex<State>,
     /// Beside the lock, so that progress can be shown while a thread decodes.
     stored_bytes: AtomicU64,
 }
 
 struct State {
-    decoder: Decoder,
-    /// Decompressed bytes that were looked at to tell the format.
-    peeked: Vec<u8>,
-    /// The start of a line whose end was not in the last chunk.
-    carry: Vec<u8>,
-    /// Offset of the next chunk, in the decompressed stream.
-    offset: u64,
-    stage: Stage,
+    text: Text,
+    /// How records are told apart, if not by lines. Unknown before the first bytes are read.
+    records: Option<Records>,
     foreign: Option<&'static str>,
+}
+
+/// The decompressed stream.
+pub(super) struct Text {
+    decoder: Decoder,
+    /// Decompressed bytes that were looked at to tell the format, and how many of them were read.
+    peeked: Vec<u8>,
+    used: usize,
+    /// What the last chunk left over: the start of a line, or what was not looked at.
+    pub(super) carry: Vec<u8>,
+    /// Offset of the next chunk, in the decompressed stream.
+    pub(super) offset: u64,
+    stage: Stage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,26 +70,37 @@ enum Stage {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
-            .field("offset", &self.offset)
-            .field("stage", &self.stage)
+            .field("offset", &self.text.offset)
+            .field("stage", &self.text.stage)
             .finish_non_exhaustive()
     }
 }
 
 impl Stream {
     /// Reads `reader`; `head` are the first bytes, already read from it.
-    pub(super) fn new(head: Vec<u8>, reader: Box<dyn Read + Send>, limits: &Limits) -> Self {
+    /// With `any_framing`, records are found in documents and in lines in parts as well.
+    pub(super) fn new(
+        head: Vec<u8>,
+        reader: Box<dyn Read + Send>,
+        limits: &Limits,
+        any_framing: bool,
+    ) -> Self {
         let (block, max_line) = limits.checked();
         Self {
             block,
             max_line,
+            any_framing,
             stored_bytes: AtomicU64::new(head.len() as u64),
             state: Mutex::new(State {
-                decoder: Decoder::new(head, reader),
-                peeked: Vec::new(),
-                carry: Vec::new(),
-                offset: 0,
-                stage: Stage::Unread,
+                text: Text {
+                    decoder: Decoder::new(head, reader),
+                    peeked: Vec::new(),
+                    used: 0,
+                    carry: Vec::new(),
+                    offset: 0,
+                    stage: Stage::Unread,
+                },
+                records: None,
                 foreign: None,
             }),
         }
@@ -83,12 +108,18 @@ impl Stream {
 
     pub(super) fn next(&self, buffer: &mut Buffer) -> Option<Piece> {
         let mut state = lock(&self.state);
-        if state.stage == Stage::Unread {
-            state.begin();
-        }
-        let piece = state.next(buffer, self.block, self.max_line);
+        let State { text, records, .. } = &mut *state;
+        let piece = if text.stage == Stage::Unread {
+            state.begin(self.any_framing);
+            drop(state);
+            return self.next(buffer);
+        } else if let Some(records) = records {
+            records.next(text, buffer, self.max_line)
+        } else {
+            text.next(buffer, self.block, self.max_line)
+        };
         self.stored_bytes
-            .store(state.decoder.stored_bytes(), Ordering::Relaxed);
+            .store(text.decoder.stored_bytes(), Ordering::Relaxed);
         piece
     }
 
@@ -101,35 +132,58 @@ impl Stream {
         if let Some(why) = state.foreign {
             return vec![Trouble::unreadable(name, why)];
         }
-        let problems = state.decoder.problems();
-        problems
-            .iter()
-            .map(|problem| match problem.loss {
-                Loss::All => Trouble::unreadable(name, &problem.why),
-                Loss::Rest => Trouble::cut(name, &problem.why),
-                Loss::Nothing => Trouble::note(name, &problem.why),
-            })
-            .collect()
+        let problems = state.text.decoder.problems();
+        let troubles = problems.iter().map(|problem| match problem.loss {
+            Loss::All => Trouble::unreadable(name, &problem.why),
+            Loss::Rest => Trouble::cut(name, &problem.why),
+            Loss::Nothing => Trouble::note(name, &problem.why),
+        });
+        let cut = state.records.as_ref().is_some_and(|records| records.cut);
+        let cut = (cut && problems.iter().all(|problem| problem.loss == Loss::Nothing)).then(|| {
+            let why = "it ends within a JSON document: it is still being written or was copied in \
+                       part; what could be read counts";
+            Trouble::cut(name, why)
+        });
+        troubles.chain(cut).collect()
     }
 }
 
 impl State {
-    /// Looks at the first decompressed bytes: a byte-order mark, or something that is no text.
-    fn begin(&mut self) {
-        self.stage = Stage::Reading;
-        let mut head = [0; ENOUGH];
+    /// Looks at the first decompressed bytes: a byte-order mark, or something that is no text; and how
+    /// its records are told apart.
+    fn begin(&mut self, any_framing: bool) {
+        let text = &mut self.text;
+        text.stage = Stage::Reading;
+        let enough = if any_framing {
+            ENOUGH.max(framing::ENOUGH)
+        } else {
+            ENOUGH
+        };
+        let mut head = vec![0; enough];
         let mut filled = 0;
-        while filled < ENOUGH {
-            match self.decoder.read(&mut head[filled..]) {
+        while filled < enough {
+            match text.decoder.read(&mut head[filled..]) {
                 0 => break,
                 n => filled += n,
             }
         }
-        let head = &head[..filled];
-        match sniff(head) {
+        head.truncate(filled);
+        match sniff(&head) {
             Format::Text { mark } => {
-                self.peeked = head[mark..].to_vec();
-                self.offset = mark as u64;
+                text.used = mark;
+                text.offset = mark as u64;
+                let framing = if any_framing {
+                    framing(&head[mark..])
+                } else {
+                    Framing::Lines
+                };
+                text.peeked = head;
+                let splitter = match framing {
+                    Framing::Lines => return,
+                    Framing::Documents => Splitter::Documents(Documents::default()),
+                    Framing::Parts(parts) => Splitter::Parts(parts),
+                };
+                self.records = Some(Records::new(splitter, CHUNK));
             }
             Format::Packed(_) => self.refuse(
                 "it is compressed twice, and only one layer is undone here: decompress it once and \
@@ -141,14 +195,13 @@ impl State {
 
     fn refuse(&mut self, why: &'static str) {
         self.foreign = Some(why);
-        self.stage = Stage::Ended;
+        self.text.stage = Stage::Ended;
     }
+}
 
+impl Text {
     fn next(&mut self, buffer: &mut Buffer, block: usize, max_line: usize) -> Option<Piece> {
-        let mut filled = self.carry.len();
-        buffer.reserve(block.max(filled));
-        buffer.all_mut()[..filled].copy_from_slice(&self.carry);
-        self.carry.clear();
+        let mut filled = self.take_carry(buffer, block);
         let mut searched = 0;
         loop {
             let goal = if filled < block {
@@ -168,13 +221,26 @@ impl State {
                 let bytes = filled as u64 + self.skip(buffer, block);
                 let offset = self.offset;
                 self.offset += bytes;
-                return Some(Piece::TooLong { offset, bytes });
+                return Some(Piece::TooLong {
+                    offset,
+                    bytes,
+                    lines: 1,
+                });
             }
             if self.stage == Stage::Ended {
                 return (filled > 0).then(|| self.lines(filled));
             }
             searched = filled;
         }
+    }
+
+    /// Puts what the last chunk left over into the buffer; how much that is.
+    pub(super) fn take_carry(&mut self, buffer: &mut Buffer, block: usize) -> usize {
+        let filled = self.carry.len();
+        buffer.reserve(block.max(filled));
+        buffer.all_mut()[..filled].copy_from_slice(&self.carry);
+        self.carry.clear();
+        filled
     }
 
     fn lines(&mut self, end: usize) -> Piece {
@@ -187,7 +253,7 @@ impl State {
     }
 
     /// Fills the buffer from `filled` up to `goal`, or to the end of the stream.
-    fn fill(&mut self, buffer: &mut Buffer, mut filled: usize, goal: usize) -> usize {
+    pub(super) fn fill(&mut self, buffer: &mut Buffer, mut filled: usize, goal: usize) -> usize {
         buffer.reserve(goal);
         while filled < goal && self.stage == Stage::Reading {
             match self.read(&mut buffer.all_mut()[filled..goal]) {
@@ -199,12 +265,13 @@ impl State {
     }
 
     fn read(&mut self, out: &mut [u8]) -> usize {
-        if self.peeked.is_empty() {
+        let peeked = &self.peeked[self.used..];
+        if peeked.is_empty() {
             return self.decoder.read(out);
         }
-        let n = out.len().min(self.peeked.len());
-        out[..n].copy_from_slice(&self.peeked[..n]);
-        self.peeked.drain(..n);
+        let n = out.len().min(peeked.len());
+        out[..n].copy_from_slice(&peeked[..n]);
+        self.used += n;
         n
     }
 

@@ -64,7 +64,8 @@ fn read(source: &Source, threads: usize) -> Vec<Line> {
         let mut lines = Vec::new();
         while let Some(chunk) = source.next(&mut buffer) {
             match chunk.content {
-                Content::TooLong { bytes } => lines.push((chunk.offset, Err(bytes))),
+                Content::TooLong { bytes, .. } => lines.push((chunk.offset, Err(bytes))),
+                Content::Records { .. } => panic!("opened for lines"),
                 Content::Lines(content) => {
                     assert!(!content.is_empty());
                     let mut offset = chunk.offset;

@@ -87,7 +87,8 @@ fn read(path: &Path, chunk_bytes: usize) -> Option<Read> {
                 text.extend(lines);
                 lines.len() as u64
             }
-            Content::TooLong { bytes } => {
+            Content::Records { .. } => unreachable!("opened for lines"),
+            Content::TooLong { bytes, .. } => {
                 assert!(bytes > MAX_LINE);
                 too_long.push((chunk.offset, bytes));
                 bytes

@@ -1,7 +1,7 @@
 //! Compact, valid JSON -> an event.
 
 use crate::{
-    event::{Event, Level, Object, ObjectRef, Stage, Text, User, Value},
+    event::{Dialect, Event, Level, Object, ObjectRef, Stage, Text, User, Value},
     finding::Timestamp,
     source::Origin,
 };
@@ -43,6 +43,7 @@ pub(super) fn read(text: &str, origin: Origin) -> Result<Event<'_>, String> {
     let status = fields.object("responseStatus")?;
     Ok(Event {
         origin,
+        dialect: Dialect::Plain,
         level: Level::from_name(&fields.text("level")?.read()),
         audit_id: fields.text("auditID")?,
         stage,

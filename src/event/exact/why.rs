@@ -12,7 +12,13 @@ pub(super) fn not_json(line: &str, error: &simd_json::Error) -> String {
         Err(worded) if !worded.to_string().starts_with("recursion limit") => {
             let text = worded.to_string();
             let what = text.split(" at line ").next().unwrap_or(&text);
-            format!("not JSON: {what}, at byte {}", worded.column())
+            match worded.line() {
+                1 => format!("not JSON: {what}, at byte {}", worded.column()),
+                line => format!(
+                    "not JSON: {what}, at byte {} of its line {line}",
+                    worded.column()
+                ),
+            }
         }
         // What serde_json skips without looking closely, or does not follow as deep.
         _ => match error.error() {

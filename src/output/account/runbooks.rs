@@ -13,8 +13,8 @@ mod excessive;
 use serde::Serialize;
 
 use crate::{
-    finding::quote,
     finding::Step,
+    finding::quote,
     pipeline::{Dossier, Values},
 };
 

@@ -25,6 +25,7 @@ pub(super) fn write(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
     troubles(coverage, paper)?;
     gaps(coverage, paper)?;
     requests(coverage, paper)?;
+    forms(report, paper)?;
     duplicates(coverage, paper)?;
     detectors(report, paper)?;
     all_clear(report, paper)?;
@@ -164,6 +165,27 @@ fn requests(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was skipped because it was cut, and what the forms cannot carry.
+fn forms(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
+    let cut = report
+        .input
+        .skipped
+        .iter()
+        .filter(|skipped| skipped.what.starts_with("cut-"));
+    for skipped in cut {
+        let text = format!("{} {}", units::thousands(skipped.records), skipped.what);
+        warn("cut", &text, paper)?;
+    }
+    let lacks = report.coverage.forms.iter();
+    let lacks: Vec<_> = lacks
+        .map(|form| {
+            let events = units::count(form.events, "event");
+            format!("{} ({events}) cannot carry {}", form.form, form.lacks)
+        })
+        .collect();
+    list("forms", &lacks, lacks.len() as u64, paper)
 }
 
 fn duplicates(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {

@@ -9,8 +9,8 @@ use crate::{
     },
     pipeline::{
         AccountRow, AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Distinct,
-        Duplicates, ExceptionUse, Exceptions, Gap, Input, MetricsInput, Reads, Reconciled,
-        Reconciliation, Report, Trouble,
+        Duplicates, ExceptionUse, Exceptions, FileForms, FormCount, FormLacks, Gap, Input,
+        MetricsInput, Reads, Reconciled, Reconciliation, Report, SkippedCount, Trouble,
     },
 };
 
@@ -35,6 +35,8 @@ pub(super) fn clean() -> Report {
         input: Input {
             bad_lines: 0,
             metrics: None,
+            forms: forms(&[("plain", 26_537)]),
+            skipped: Vec::new(),
             ..input()
         },
         findings: Vec::new(),
@@ -79,6 +81,9 @@ pub(super) fn poisoned(text: &str) -> Report {
         text.clone_into(&mut bad.file);
         text.clone_into(&mut bad.why);
     }
+    for file in &mut report.input.by_file {
+        text.clone_into(&mut file.file);
+    }
     for trouble in &mut coverage.troubles {
         text.clone_into(&mut trouble.file);
         text.clone_into(&mut trouble.why);
@@ -117,6 +122,15 @@ fn input() -> Input {
         events: 26_537,
         requests: 26_381,
         bad_lines: 3,
+        forms: forms(&[("plain", 26_500), ("azure-admin", 37)]),
+        skipped: skipped(&[("klog", 12), ("cut-event", 2)]),
+        by_file: vec![FileForms {
+            file: "audit/audit.log".to_owned(),
+            forms: forms(&[("azure-admin", 37)]),
+            skipped: skipped(&[("klog", 12)]),
+            bad_lines: 3,
+        }],
+        files_not_listed: 3,
         first_event: Some(at("04:23:50.123939")),
         last_event: Some(at("04:28:36.086082")),
         metrics: Some(MetricsInput {
@@ -129,6 +143,22 @@ fn input() -> Input {
             last_scrape: Some(at("04:28:17")),
         }),
     }
+}
+
+fn forms(counts: &[(&str, u64)]) -> Vec<FormCount> {
+    let counts = counts.iter().map(|&(form, events)| FormCount {
+        form: form.to_owned(),
+        events,
+    });
+    counts.collect()
+}
+
+fn skipped(counts: &[(&str, u64)]) -> Vec<SkippedCount> {
+    let counts = counts.iter().map(|&(what, records)| SkippedCount {
+        what: what.to_owned(),
+        records,
+    });
+    counts.collect()
 }
 
 fn reconciliation() -> Reconciliation {
@@ -374,6 +404,11 @@ fn coverage() -> Coverage {
         open_requests: 12,
         unanswered_requests: Some(2),
         unjoined_requests: 1,
+        forms: vec![FormLacks {
+            form: "azure-admin".to_owned(),
+            events: 37,
+            lacks: "get and list".to_owned(),
+        }],
         duplicates: Duplicates {
             removed: None,
             percent: 0.4,

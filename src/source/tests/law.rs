@@ -71,7 +71,7 @@ proptest! {
             prop_assert_eq!(source.troubles(), vec![]);
             prop_assert_eq!(Some(source.stored_bytes_read()), input.stored_bytes());
         }
-        let stream = super::super::Stream::new(Vec::new(), Box::new(std::io::Cursor::new(content)), &limits);
+        let stream = super::super::Stream::new(Vec::new(), Box::new(std::io::Cursor::new(content)), &limits, false);
         let source = Source {
             name: String::new(),
             key: 0,

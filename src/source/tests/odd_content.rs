@@ -220,7 +220,7 @@ impl Read for Failing {
 #[test]
 fn a_read_error_ends_the_source() {
     for (bytes, unreadable) in [(0, true), (1000, false)] {
-        let stream = Stream::new(Vec::new(), Box::new(Failing(bytes)), &limits(64, 64));
+        let stream = Stream::new(Vec::new(), Box::new(Failing(bytes)), &limits(64, 64), false);
         let (mut buffer, mut read) = (Buffer::new(), 0);
         while let Some(super::super::Piece::Lines { range, .. }) = stream.next(&mut buffer) {
             read += range.len();
@@ -240,7 +240,7 @@ fn what_was_read_before_a_read_error_is_still_decompressed() {
         let (head, rest) = stored[..stored.len() * 3 / 4].split_at(100);
         let texts = [1, 1000, 1 << 20].map(|chunk| {
             let reader = io::Cursor::new(rest.to_vec()).chain(Failing(0));
-            let stream = Stream::new(head.to_vec(), Box::new(reader), &limits(chunk, 1000));
+            let stream = Stream::new(head.to_vec(), Box::new(reader), &limits(chunk, 1000), false);
             let (mut buffer, mut text) = (Buffer::new(), Vec::new());
             while let Some(super::super::Piece::Lines { range, .. }) = stream.next(&mut buffer) {
                 text.extend(buffer.get(range));

@@ -1,0 +1,196 @@
+//! Which forms the events came in, in which file, and what stood beside them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Dialect, Skipped},
+    source::{Places, Trouble},
+};
+
+use super::{FileForms, FormCount, FormLacks, SkippedCount};
+
+/// How many files are listed one by one; all of them are in the totals.
+const LISTED: usize = 1000;
+
+/// What was found in a file, or in all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Forms {
+    /// Events of each form, whether or not they lie in the window.
+    pub(super) events: BTreeMap<Dialect, u64>,
+    pub(super) skipped: BTreeMap<Skipped, u64>,
+    pub(super) bad_lines: u64,
+}
+
+impl Forms {
+    fn merge(&mut self, other: &Self) {
+        for (dialect, count) in &other.events {
+            *self.events.entry(*dialect).or_default() += count;
+        }
+        for (skipped, count) in &other.skipped {
+            *self.skipped.entry(*skipped).or_default() += count;
+        }
+        self.bad_lines += other.bad_lines;
+    }
+
+    pub(super) fn counts(&self) -> Vec<FormCount> {
+        let counts = self.events.iter();
+        counts
+            .map(|(dialect, events)| FormCount {
+                form: dialect.name().to_owned(),
+                events: *events,
+            })
+            .collect()
+    }
+
+    pub(super) fn skipped(&self) -> Vec<SkippedCount> {
+        let counts = self.skipped.iter();
+        counts
+            .map(|(skipped, records)| SkippedCount {
+                what: skipped.name().to_owned(),
+                records: *records,
+            })
+            .collect()
+    }
+
+    /// What the forms cannot carry.
+    pub(super) fn lacks(&self) -> Vec<FormLacks> {
+        let lacking = self
+            .events
+            .iter()
+            .filter(|(dialect, _)| !dialect.about().lacks.is_empty());
+        lacking
+            .map(|(dialect, events)| FormLacks {
+                form: dialect.name().to_owned(),
+                events: *events,
+                lacks: dialect.about().lacks.to_owned(),
+            })
+            .collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.skipped.is_empty() && self.bad_lines == 0
+    }
+}
+
+/// What was found in all files and in each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FormsSeen {
+    pub(super) total: Forms,
+    /// By the source's key: those with the smallest, so that any split keeps the same ones.
+    pub(super) files: BTreeMap<u64, Forms>,
+}
+
+impl FormsSeen {
+    /// Takes note of a file, whatever is in it.
+    pub(super) fn add_file(&mut self, source: u64) {
+        self.files.entry(source).or_default();
+        self.shrink();
+    }
+
+    /// Takes note of what a part of a file holds.
+    pub(super) fn add(&mut self, source: u64, forms: &Forms) {
+        if forms.is_empty() {
+            return;
+        }
+        self.total.merge(forms);
+        self.files.entry(source).or_default().merge(forms);
+        self.shrink();
+    }
+
+    /// Adds what another worker or run has found; the order does not matter.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.total.merge(&other.total);
+        for (source, forms) in other.files {
+            self.files.entry(source).or_default().merge(&forms);
+        }
+        self.shrink();
+    }
+
+    /// Each file, by name.
+    pub(super) fn by_file(&self, places: &Places) -> Vec<FileForms> {
+        let mut files: Vec<_> = (self.files.iter())
+            .map(|(source, forms)| FileForms {
+                file: places.name(*source).to_owned(),
+                forms: forms.counts(),
+                skipped: forms.skipped(),
+                bad_lines: forms.bad_lines,
+            })
+            .collect();
+        files.sort_by(|a, b| a.file.cmp(&b.file));
+        files
+    }
+
+    /// One for each file in the legacy text format, and one for those that are not listed.
+    pub(super) fn troubles(&self, places: &Places) -> Vec<Trouble> {
+        let legacy = |forms: &Forms| forms.skipped.get(&Skipped::LegacyFormat).copied();
+        let trouble = |file: &str, lines: u64| Trouble {
+            file: file.to_owned(),
+            why: format!(
+                "{lines} lines are in the legacy text format (--audit-log-format=legacy), which names \
+                 no object and no annotation and is not supported: let kube-apiserver write json"
+            ),
+            unreadable: false,
+            incomplete: true,
+        };
+        let mut rest = legacy(&self.total).unwrap_or(0);
+        let mut troubles = Vec::new();
+        for (source, forms) in &self.files {
+            if let Some(lines) = legacy(forms) {
+                rest -= lines.min(rest);
+                troubles.push(trouble(places.name(*source), lines));
+            }
+        }
+        if rest > 0 {
+            troubles.push(trouble("other files", rest));
+        }
+        troubles
+    }
+
+    /// A file that is dropped here has [`LISTED`] smaller ones in any sum that this is a part of, so that it
+    /// is dropped there too.
+    fn shrink(&mut self) {
+        while self.files.len() > LISTED {
+            self.files.pop_last();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_the_same_files_however_they_are_added() {
+        let one = Forms {
+            events: BTreeMap::from([(Dialect::Gke, 1)]),
+            ..Forms::default()
+        };
+        let all: Vec<u64> = (0..3 * LISTED as u64)
+            .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            .collect();
+        let seen = |sources: &mut dyn Iterator<Item = &u64>| {
+            let mut seen = FormsSeen::default();
+            for source in sources {
+                seen.add_file(*source);
+                seen.add(*source, &one);
+            }
+            seen
+        };
+        let mut forwards = seen(&mut all.iter().chain(&all));
+        forwards.add(1, &Forms::default());
+        let mut halves = seen(&mut all[LISTED..].iter());
+        halves.merge(seen(&mut all.iter().rev()));
+        halves.merge(seen(&mut all[..LISTED].iter().rev()));
+        assert_eq!(forwards, halves);
+        assert_eq!(forwards.files.len(), LISTED);
+        assert_eq!(forwards.total.events[&Dialect::Gke], 6 * LISTED as u64);
+        assert!(
+            forwards
+                .files
+                .values()
+                .all(|forms| forms.events[&Dialect::Gke] == 2)
+        );
+    }
+}
