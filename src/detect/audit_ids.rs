@@ -278,7 +278,10 @@ impl Id {
             Self::Uuid(digits)
         } else {
             let mut text = String::from_utf8_lossy(id).into_owned();
-            text.truncate(text.floor_char_boundary(SHOWN));
+            let cut = (0..=SHOWN.min(text.len()))
+                .rev()
+                .find(|&at| text.is_char_boundary(at));
+            text.truncate(cut.unwrap_or_default());
             Self::Text(text)
         }
     }
