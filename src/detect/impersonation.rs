@@ -33,7 +33,7 @@ about! {
     /// | another user | medium, medium; high if it read secrets or changed something | low, low; medium |
     ///
     /// (1) the groups `system:masters` and `kubeadm:cluster-admins`, user names that begin with `system:` and are
-    /// neither nodes' nor accounts', and whoever the log shows to have acted by the ClusterRole `cluster-admin`.
+    /// neither nodes' nor accounts', and whoever the log shows to have acted by the cluster role `cluster-admin`.
     ///
     /// A member of `system:masters` may do anything, and impersonates to try out others' rights: low at most.
     /// What the allow-list covers is `info`, refusals of impersonation itself excepted.
@@ -47,8 +47,8 @@ about! {
     ///
     /// - Proxies that authenticate people by themselves and pass their requests on (Rancher, Pinniped,
     ///   Teleport, Azure Arc): all their requests are made as somebody else: allow-listed.
-    /// - GitOps controllers that act as the ServiceAccount of a tenant (Flux): allow-listed for their own
-    ///   user agents.
+    /// - Controllers that apply what stands in Git, and act as a tenant's ServiceAccount (Flux): allow-listed
+    ///   for their own user agents.
     /// - Administrators who look at what others may do.
     ///
     /// # What to do

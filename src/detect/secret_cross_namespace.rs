@@ -39,7 +39,7 @@ about! {
     /// # Why it matters
     ///
     /// A namespace is the border that most roles are drawn along. An account that reads over it has a
-    /// ClusterRole, or a RoleBinding that somebody made for it there; if its token is stolen, the other
+    /// cluster-wide role, or a RoleBinding that somebody made for it there; if its token is stolen, the other
     /// namespace is open too. kube-system holds the credentials of the cluster itself.
     ///
     /// # Known benign causes
@@ -52,7 +52,7 @@ about! {
     /// # What to do
     ///
     /// `allowed_by` names the binding. Give the account a Role in the other namespace with the names that it
-    /// needs (`resourceNames`), and take the ClusterRole away. If the caller is not the workload, rotate what
+    /// needs (`resourceNames`), and take the wide one away. If the caller is not the workload, rotate what
     /// is in `secrets`.
     ///
     /// Beyond 63 different names 64 are kept, chosen by hash, and numbers of names are estimates. Threshold:
