@@ -10,7 +10,7 @@ use crate::{
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
     activity::Activity,
-    advice::{end_tokens, pods_of, step},
+    advice::{end_tokens, pods_of, step, times},
     caller::{SHOWN, subject},
     distinct::{Distinct, Seen},
     draft::draft,
@@ -244,12 +244,14 @@ fn summary(subject: &Subject, acts: &Acts, severity: Severity) -> String {
     }
     if denied > 0 {
         parts.push(format!(
-            "was refused {denied} times to act as somebody else"
+            "was refused {} to act as somebody else",
+            times(denied)
         ));
     }
     let advice = match severity {
         Severity::Info => "nothing to do",
         Severity::Low => "see that it is meant to be",
+        _ if acted == 0 => "find out who is asking",
         _ => "take the right to impersonate away, and see what was done",
     };
     format!("{subject} {}; {advice}", parts.join(" and "))

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, PerAccount,
-    advice::{end_tokens, pods_of, step},
+    advice::{end_tokens, pods_of, step, times},
     caller::SHOWN,
     distinct::{Habit, Seen},
     draft::draft,
@@ -221,13 +221,14 @@ fn summary(subject: &Subject, asked: &Asked<Reach>, severity: Severity) -> Strin
         1 => "another namespace".to_owned(),
         n => format!("{n} other namespaces"),
     };
-    let times = asked.activity.deeds.count(|reach| reach > Reach::Missing);
+    let reads = asked.activity.deeds.count(|reach| reach > Reach::Missing);
+    let times = times(reads);
     let advice = match severity {
         Severity::Info => "nothing to do",
         Severity::Low => "check that it needs them",
         _ => "find out whether it is the workload that asks, and narrow what it may read",
     };
-    format!("{subject} read {what} of {of} ({times} times); {advice}")
+    format!("{subject} read {what} of {of} ({times}); {advice}")
 }
 
 fn remediation(account: ServiceAccount<'_>, asked: &Asked<Reach>) -> Remediation {
