@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::panic,
     reason = "tests may, their helpers too"
 )]
 

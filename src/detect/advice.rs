@@ -1,4 +1,4 @@
-//! Steps that several detectors advise, with commands filled in.
+//! Words and steps that several detectors share, with commands filled in.
 
 use crate::{event::ServiceAccount, finding::Step};
 
@@ -9,6 +9,14 @@ pub(super) fn step(text: &str, command: String) -> Step {
     Step {
         text: text.to_owned(),
         command: Some(command),
+    }
+}
+
+/// `once`, `2 times`.
+pub(super) fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
     }
 }
 

@@ -25,7 +25,7 @@ about! {
     /// # What it finds
     ///
     /// Requests by `system:anonymous`, that is without any credentials, beyond what is meant for everybody:
-    /// health, version and discovery, and the ConfigMap `cluster-info` in `kube-public`, from which kubeadm
+    /// health, version and discovery, and `cluster-info` in `kube-public`, from which kubeadm
     /// lets new nodes learn about the cluster. One finding for all of them.
     ///
     /// | what was done | severity |
@@ -53,7 +53,7 @@ about! {
     /// `allowed_by` names the bindings: take `system:anonymous` and `system:unauthenticated` out of them, and
     /// find out who made them (`rbac-written`). Then switch anonymous requests off where nothing needs them:
     /// `--anonymous-auth=false`, or, where probes ask for health without credentials, an
-    /// AuthenticationConfiguration that lets them through for these paths alone (KEP-4633).
+    /// `AuthenticationConfiguration` that lets them through for these paths alone (KEP-4633).
     ///
     /// Threshold: `permissions` in `[thresholds.anonymous-access]`.
     ///

@@ -94,10 +94,10 @@ pub(super) fn in_words(user: &User<'_>) -> String {
     let mut asked: Vec<&str> = groups.iter().map(String::as_str).collect();
     asked.retain(|group| !is_added(group));
     asked.sort_unstable();
-    match asked.is_empty() {
-        true => user.name.to_string(),
-        false => format!("{} ({})", user.name, asked.join(", ")),
+    if asked.is_empty() {
+        return user.name.to_string();
     }
+    format!("{} ({})", user.name, asked.join(", "))
 }
 
 impl Target {

@@ -10,7 +10,7 @@ use crate::{
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
     activity::Activity,
-    advice::{end_tokens, pods_of, step},
+    advice::{end_tokens, pods_of, step, times},
     caller::{SHOWN, subject},
     distinct::{Distinct, Seen},
     draft::draft,
@@ -33,7 +33,7 @@ about! {
     /// | another user | medium, medium; high if it read secrets or changed something | low, low; medium |
     ///
     /// (1) the groups `system:masters` and `kubeadm:cluster-admins`, user names that begin with `system:` and are
-    /// neither nodes' nor accounts', and whoever the log shows to have acted by the ClusterRole `cluster-admin`.
+    /// neither nodes' nor accounts', and whoever the log shows to have acted by the cluster role `cluster-admin`.
     ///
     /// A member of `system:masters` may do anything, and impersonates to try out others' rights: low at most.
     /// What the allow-list covers is `info`, refusals of impersonation itself excepted.
@@ -47,8 +47,8 @@ about! {
     ///
     /// - Proxies that authenticate people by themselves and pass their requests on (Rancher, Pinniped,
     ///   Teleport, Azure Arc): all their requests are made as somebody else: allow-listed.
-    /// - GitOps controllers that act as the ServiceAccount of a tenant (Flux): allow-listed for their own
-    ///   user agents.
+    /// - Controllers that apply what stands in Git, and act as a tenant's ServiceAccount (Flux): allow-listed
+    ///   for their own user agents.
     /// - Administrators who look at what others may do.
     ///
     /// # What to do
@@ -244,12 +244,14 @@ fn summary(subject: &Subject, acts: &Acts, severity: Severity) -> String {
     }
     if denied > 0 {
         parts.push(format!(
-            "was refused {denied} times to act as somebody else"
+            "was refused {} to act as somebody else",
+            times(denied)
         ));
     }
     let advice = match severity {
         Severity::Info => "nothing to do",
         Severity::Low => "see that it is meant to be",
+        _ if acted == 0 => "find out who is asking",
         _ => "take the right to impersonate away, and see what was done",
     };
     format!("{subject} {}; {advice}", parts.join(" and "))

@@ -42,13 +42,13 @@ about! {
     /// # Why it matters
     ///
     /// A workload knows what it may do: its role was written for it. Whoever has found a token does not, and
-    /// asks first. Everybody may ask (ClusterRole `system:basic-user`), and nothing is refused, so it leaves no
+    /// asks first. Everybody may ask (the role `system:basic-user`), and nothing is refused, so it leaves no
     /// other trace.
     ///
     /// # Known benign causes
     ///
     /// - Operators and clients that check their rights before they act, with the same few questions: info.
-    /// - external-secrets asks for all rules to validate a SecretStore of the provider kubernetes; Argo CD
+    /// - external-secrets asks for all rules to validate a `SecretStore` of the provider kubernetes; Argo CD
     ///   asks for each kind of resource with `resource.respectRBAC`: allow-listed under their own user agents.
     /// - Dashboards that people log in to with a ServiceAccount's token ask as that account.
     ///

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, PerAccount,
-    advice::{end_tokens, pods_of, step},
+    advice::{end_tokens, pods_of, step, times},
     caller::SHOWN,
     distinct::{Habit, Seen},
     draft::draft,
@@ -39,7 +39,7 @@ about! {
     /// # Why it matters
     ///
     /// A namespace is the border that most roles are drawn along. An account that reads over it has a
-    /// ClusterRole, or a RoleBinding that somebody made for it there; if its token is stolen, the other
+    /// cluster-wide role, or a RoleBinding that somebody made for it there; if its token is stolen, the other
     /// namespace is open too. kube-system holds the credentials of the cluster itself.
     ///
     /// # Known benign causes
@@ -52,7 +52,7 @@ about! {
     /// # What to do
     ///
     /// `allowed_by` names the binding. Give the account a Role in the other namespace with the names that it
-    /// needs (`resourceNames`), and take the ClusterRole away. If the caller is not the workload, rotate what
+    /// needs (`resourceNames`), and take the wide one away. If the caller is not the workload, rotate what
     /// is in `secrets`.
     ///
     /// Beyond 63 different names 64 are kept, chosen by hash, and numbers of names are estimates. Threshold:
@@ -221,13 +221,14 @@ fn summary(subject: &Subject, asked: &Asked<Reach>, severity: Severity) -> Strin
         1 => "another namespace".to_owned(),
         n => format!("{n} other namespaces"),
     };
-    let times = asked.activity.deeds.count(|reach| reach > Reach::Missing);
+    let reads = asked.activity.deeds.count(|reach| reach > Reach::Missing);
+    let times = times(reads);
     let advice = match severity {
         Severity::Info => "nothing to do",
         Severity::Low => "check that it needs them",
         _ => "find out whether it is the workload that asks, and narrow what it may read",
     };
-    format!("{subject} read {what} of {of} ({times} times); {advice}")
+    format!("{subject} read {what} of {of} ({times}); {advice}")
 }
 
 fn remediation(account: ServiceAccount<'_>, asked: &Asked<Reach>) -> Remediation {

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, PerAccount,
-    advice::{end_tokens, pods_of, step},
+    advice::{end_tokens, pods_of, step, times},
     caller::SHOWN,
     distinct::{Burst, Habit},
     draft::draft,
@@ -245,6 +245,7 @@ fn summary(subject: &Subject, asked: &Asked<Refused>, severity: Severity) -> Str
     let abroad = deeds.count(|refused| refused.place > Place::Own);
     let of = match abroad {
         0 => "of its own namespace",
+        1 if all == 1 => "of another namespace",
         n if n == all => "of other namespaces",
         _ => "of its own and other namespaces",
     };
@@ -252,7 +253,10 @@ fn summary(subject: &Subject, asked: &Asked<Refused>, severity: Severity) -> Str
         Severity::Low => "grant the names that it needs, or take the call out",
         _ => "find out who is asking",
     };
-    format!("{subject} was refused {all} times to {verb} {what} {of}; {advice}")
+    format!(
+        "{subject} was refused {} to {verb} {what} {of}; {advice}",
+        times(all)
+    )
 }
 
 fn remediation(account: ServiceAccount<'_>, asked: &Asked<Refused>) -> Remediation {

@@ -237,10 +237,12 @@ impl<'a> Sum<'a> {
             (_, false, _) => Severity::Medium,
         };
         let guesses = secrets.count(is_guess);
-        let guessing = match guesses >= limits.guesses.get().into() {
-            true if is_many(secrets.burst(span, is_guess), limits.guesses) => Severity::High,
-            true => Severity::Medium,
-            false => Severity::Info,
+        let guessing = if guesses < limits.guesses.get().into() {
+            Severity::Info
+        } else if is_many(secrets.burst(span, is_guess), limits.guesses) {
+            Severity::High
+        } else {
+            Severity::Medium
         };
         Self {
             asked,
@@ -302,7 +304,7 @@ fn attributes(sum: &Sum<'_>, judgement: &Judgement) -> Attributes {
     put("kinds", kinds(read.into_iter().map(|(name, _)| name)));
     put("missing", secrets.attribute(SHOWN, is_guess));
     put("distinct_missing", sum.guesses.into());
-    put("busiest", sum.busiest.map(|burst| burst.attribute()).into());
+    put("busiest", sum.busiest.map(Burst::attribute).into());
     put("habit", sum.habit.as_str().into());
     sum.asked.write(&mut attributes);
     judgement.write(&mut attributes);
