@@ -23,7 +23,7 @@ use super::{
     rights::Weight,
     shell::quote,
     tally::earliest,
-    writes::shortened,
+    writes::{one_line, shortened},
 };
 
 about! {
@@ -428,7 +428,7 @@ impl Case<'_> {
         drafted.involves.subjects.extend(involved);
         Finding {
             severity: verdict.severity,
-            summary: self.summary(&subject, verdict.severity),
+            summary: one_line(&self.summary(&subject, verdict.severity)),
             attributes: self.attributes(verdict),
             remediation: self.remediation(),
             ..drafted
