@@ -306,8 +306,8 @@ fn nothing_else_is_found_and_the_blind_say_so() {
         .coverage
         .detectors
         .iter()
-        .filter(|d| d.blind.is_some() && OURS.contains(&d.id));
-    let blind: Vec<&str> = blind.map(|d| d.id).collect();
+        .filter(|d| d.blind.is_some() && OURS.contains(&d.detector.as_str()));
+    let blind: Vec<&str> = blind.map(|d| d.detector.as_str()).collect();
     // The recording's policy logs no bodies of workloads.
     assert_eq!(blind, ["privileged-workload"]);
 }

@@ -104,9 +104,9 @@ fn every_technique_is_noticed() {
     {
         let report = scan(technique);
         let lines = fs::read_to_string(folder().join(format!("{technique}.jsonl"))).unwrap();
-        assert_eq!(report.coverage.bad_lines, 0, "{technique}");
+        assert_eq!(report.input.bad_lines, 0, "{technique}");
         assert_eq!(
-            report.coverage.requests,
+            report.input.requests,
             lines.lines().count() as u64,
             "{technique}"
         );

@@ -17,7 +17,7 @@ use super::{
     judge::Graded,
     outcome::Outcome,
     shell::quote,
-    writes::{Writes, shortened},
+    writes::{Writes, one_line, shortened},
 };
 
 about! {
@@ -241,7 +241,7 @@ fn finding(user: &str, seen: &Seen, context: &Context<'_>) -> Finding {
         .extend(users.map(|user| caller::subject(&user.value)));
     Finding {
         severity,
-        summary: summary(&subject, seen, severity),
+        summary: one_line(&summary(&subject, seen, severity)),
         attributes,
         involves,
         remediation: remediation(&subject, seen),

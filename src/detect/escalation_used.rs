@@ -23,7 +23,7 @@ use super::{
     rights::Weight,
     shell::quote,
     tally::earliest,
-    writes::shortened,
+    writes::{one_line, shortened},
 };
 
 about! {
@@ -225,7 +225,9 @@ impl EscalationUsed {
             ""
         };
         let role = rbac::key(&grant.role_kind, &grant.role, role_within);
-        let role = self.written.get(role).filter(|written| {
+        let role = self.written.get(role);
+        let everything = grant.role == "cluster-admin" || role.is_some_and(|role| role.everything);
+        let role = role.filter(|written| {
             written.writers.get(writer_key(user)).is_some()
                 && written.evidence.first_seen() <= used.evidence.last_seen()
         });
@@ -236,6 +238,7 @@ impl EscalationUsed {
                 grant,
                 used,
                 written: written?,
+                everything,
                 by_role,
             };
             Some((case.severity(&context.settings.allow)?, case))
@@ -311,6 +314,8 @@ struct Case<'a> {
     grant: &'a Grant,
     used: &'a Use,
     written: &'a Written,
+    /// Whether the role gives everything, by its name or by what was written in this log.
+    everything: bool,
     /// Whether it is the role that was written, and not the binding.
     by_role: bool,
 }
@@ -367,8 +372,7 @@ impl Case<'_> {
         let accounts = self.written.writers.sorted().into_iter();
         let mut accounts = accounts.filter(|(name, _)| name.starts_with("system:serviceaccount:"));
         let stranger = accounts.any(|(name, _)| self.reason(name, allow).is_none());
-        let everything = self.written.everything || self.grant.role == "cluster-admin";
-        let matters = everything || self.user.ends_with(":default");
+        let matters = self.everything || self.written.everything || self.user.ends_with(":default");
         if !stranger || !matters {
             return None;
         }
@@ -424,7 +428,7 @@ impl Case<'_> {
         drafted.involves.subjects.extend(involved);
         Finding {
             severity: verdict.severity,
-            summary: self.summary(&subject, verdict.severity),
+            summary: one_line(&self.summary(&subject, verdict.severity)),
             attributes: self.attributes(verdict),
             remediation: self.remediation(),
             ..drafted

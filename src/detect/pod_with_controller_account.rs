@@ -18,7 +18,7 @@ use super::{
     pod_spec::PodWrite,
     rbac_written::in_kubectl,
     shell::quote,
-    writes::Writes,
+    writes::{Writes, one_line},
 };
 
 about! {
@@ -228,7 +228,7 @@ fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> F
     involves.credentials.extend(by_writers.credentials);
     Finding {
         severity: seen.severity(),
-        summary: summary(&subject, seen),
+        summary: one_line(&summary(&subject, seen)),
         attributes,
         involves,
         remediation: remediation(account, seen),

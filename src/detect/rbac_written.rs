@@ -16,7 +16,7 @@ use super::{
     rbac::{self, RbacWrite, Reach},
     rights::Weight,
     shell::quote,
-    writes::{Writes, Written, shortened},
+    writes::{Writes, Written, one_line, shortened},
 };
 
 about! {
@@ -246,7 +246,7 @@ fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> F
     involves.subjects.extend(rbac::somebody(&seen.granted));
     Finding {
         severity,
-        summary: summary(&subject, seen, severity),
+        summary: one_line(&summary(&subject, seen, severity)),
         attributes,
         involves,
         remediation: remediation(account, seen),
