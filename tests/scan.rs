@@ -70,8 +70,8 @@ fn findings(report: &Value) -> Vec<String> {
             let subject = &finding["subject"];
             let word = |value: &Value| value.as_str().unwrap().to_owned();
             let [detector, severity] = ["detector", "severity"].map(|key| word(&finding[key]));
-            // A user has no namespace.
-            let namespace = subject["namespace"].as_str().unwrap_or_default();
+            // Users and the log itself have none.
+            let namespace = subject["namespace"].as_str().unwrap_or("-");
             let name = word(&subject["name"]);
             format!(
                 "{detector} {namespace}/{name} {severity} {}",

@@ -68,7 +68,7 @@ about! {
     ///
     /// ```text
     /// low  hot-loop  shop/default  220 requests
-    ///   list secrets 403: 220 times, 44/min for 5 min    2 pods
+    ///   list services 403: 220 times, 44/min for 5 min    2 pods
     /// ```
     "hot-loop",
     "A ServiceAccount repeats what fails",

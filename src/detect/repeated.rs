@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::{Event, ServiceAccount, Value},
     finding::{Attribute, Severity, Step},
 };
 
@@ -44,7 +44,7 @@ impl Kind {
             self.objects
                 .add(&format!("{namespace}/{}", object.name), event);
         }
-        if let Some(reason) = event.status.get("reason").and_then(|reason| reason.text()) {
+        if let Some(reason) = event.status.get("reason").and_then(Value::text) {
             self.reasons.add(&reason.read(), event);
         }
     }

@@ -39,7 +39,7 @@ about! {
     ///
     /// # Known benign causes
     ///
-    /// - Large objects: CustomResourceDefinitions, Helm releases, lists with bodies, dashboards in ConfigMaps.
+    /// - Large objects: definitions of custom resources, Helm releases, lists with bodies, dashboards in config maps.
     /// - Charts with a very large pod template (then the second finding is explained by the chart).
     ///
     /// Lines that a shipper cut in the middle are no events at all: they are counted as bad lines (`cut short`).
