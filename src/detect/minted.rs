@@ -178,12 +178,12 @@ pub(super) fn finding(found: &Found<'_>, context: &Context<'_>) -> Finding {
 }
 
 /// What there is to say about all that the allow-list expects of one requester.
-pub(super) fn expected(all: Vec<Found<'_>>, context: &Context<'_>) -> Option<Finding> {
+pub(super) fn expected(all: &[Found<'_>], context: &Context<'_>) -> Option<Finding> {
     let first = all.first()?;
     let mut evidence = EvidenceSet::default();
     let mut activity = super::activity::Activity::default();
     let mut accounts = Attributes::new();
-    for found in &all {
+    for found in all {
         let theirs = &found.mint.activity;
         evidence.merge(theirs.evidence.clone());
         Merge::merge(&mut activity, theirs.clone());
@@ -269,7 +269,7 @@ fn summary(found: &Found<'_>) -> String {
     let whose = if found.requester == found.account {
         "itself".to_owned()
     } else {
-        format!("{}", found.account)
+        found.account.to_string()
     };
     let tokens = match found.mint.activity.evidence.count() {
         1 => "a token".to_owned(),

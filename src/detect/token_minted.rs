@@ -171,7 +171,7 @@ impl Detector for TokenMinted {
             }
         }
         let expected = expected.into_values();
-        findings.extend(expected.filter_map(|all| minted::expected(all, context)));
+        findings.extend(expected.filter_map(|all| minted::expected(&all, context)));
         findings
     }
 
