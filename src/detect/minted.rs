@@ -15,7 +15,7 @@ use super::{
     draft::draft,
     judge::Judgement,
     shell::quote,
-    sightings::{Place, did_attribute, is_grave},
+    sightings::{Place, Sightings, did_attribute, is_grave},
     tally::earliest,
     token_minted::{ABOUT, Mint, Used},
 };
@@ -257,8 +257,11 @@ fn issued_attribute((issued, used): &(&Issued, Option<&Used>)) -> Attribute {
             "did",
             did_attribute(places.iter().flat_map(|place| place.deeds())),
         ),
-        ("first_used", sightings.and_then(|s| s.first_seen()).into()),
-        ("last_used", sightings.and_then(|s| s.last_seen()).into()),
+        (
+            "first_used",
+            sightings.and_then(Sightings::first_seen).into(),
+        ),
+        ("last_used", sightings.and_then(Sightings::last_seen).into()),
     ];
     Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
 }
