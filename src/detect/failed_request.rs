@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Value},
+    event::{Event, Text, Value},
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -49,7 +49,7 @@ impl Why {
             return None;
         }
         let message = event.status.get("message").and_then(Value::text);
-        let message = message.map(|message| message.read()).unwrap_or_default();
+        let message = message.map(Text::read).unwrap_or_default();
         let details = event.status.get("details").and_then(Value::object);
         let kind = details
             .and_then(|details| details.get("kind"))

@@ -25,14 +25,14 @@ pub(super) struct Holder {
     /// The node of the pod, or the one that the token is bound to.
     pub(super) node: String,
     /// The tokens' IDs: 8 of them, those with the smallest hashes, where there are more.
-    credentials: Few<Id, 8>,
+    credentials: Few<Token, 8>,
     /// From where it was used.
     pub(super) sightings: Sightings,
 }
 
 /// One credential ID, and when it was used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Id {
+pub(super) struct Token {
     pub(super) id: String,
     requests: u64,
     first: Option<Timestamp>,
@@ -72,16 +72,16 @@ impl Holder {
         raise(&mut self.pod_uid, credential.pod_uid);
         raise(&mut self.node, credential.node);
         if let Some(id) = credential.id {
-            self.credentials.slot(id_hash(id), || Id {
+            self.credentials.slot(id_hash(id), || Token {
                 id: id.read().into_owned(),
-                ..Id::default()
+                ..Token::default()
             });
         }
     }
 
     /// Counts one request with the credential that `id` stands for, which has been described before.
     pub(super) fn count(&mut self, id: Option<u64>, event: &Event<'_>) {
-        if let Some(slot) = id.and_then(|id| self.credentials.slot(id, Id::default)) {
+        if let Some(slot) = id.and_then(|id| self.credentials.slot(id, Token::default)) {
             slot.requests += 1;
             slot.first = earliest(slot.first, event.time());
             slot.last = slot.last.max(event.time());
@@ -116,8 +116,8 @@ impl Holder {
     }
 
     /// The tokens' IDs, by the time of their first use.
-    pub(super) fn credentials(&self) -> Vec<&Id> {
-        let mut ids: Vec<&Id> = self.credentials.iter().collect();
+    pub(super) fn credentials(&self) -> Vec<&Token> {
+        let mut ids: Vec<&Token> = self.credentials.iter().collect();
         ids.sort_by(|a, b| (a.first, &a.id).cmp(&(b.first, &b.id)));
         ids
     }
@@ -139,7 +139,7 @@ impl Merge for Holder {
     }
 }
 
-impl Merge for Id {
+impl Merge for Token {
     fn merge(&mut self, other: Self) {
         self.id = std::mem::take(&mut self.id).max(other.id);
         self.requests += other.requests;
@@ -148,7 +148,7 @@ impl Merge for Id {
     }
 }
 
-impl Id {
+impl Token {
     /// `requests`, `first_seen`, `last_seen`.
     pub(super) fn attribute(&self) -> Attribute {
         let fields: [(&str, Attribute); 3] = [

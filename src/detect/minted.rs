@@ -15,7 +15,7 @@ use super::{
     draft::draft,
     judge::Judgement,
     shell::quote,
-    sightings::{Place, did_attribute, is_grave},
+    sightings::{Place, Sightings, did_attribute, is_grave},
     tally::earliest,
     token_minted::{ABOUT, Mint, Used},
 };
@@ -178,12 +178,12 @@ pub(super) fn finding(found: &Found<'_>, context: &Context<'_>) -> Finding {
 }
 
 /// What there is to say about all that the allow-list expects of one requester.
-pub(super) fn expected(all: Vec<Found<'_>>, context: &Context<'_>) -> Option<Finding> {
+pub(super) fn expected(all: &[Found<'_>], context: &Context<'_>) -> Option<Finding> {
     let first = all.first()?;
     let mut evidence = EvidenceSet::default();
     let mut activity = super::activity::Activity::default();
     let mut accounts = Attributes::new();
-    for found in &all {
+    for found in all {
         let theirs = &found.mint.activity;
         evidence.merge(theirs.evidence.clone());
         Merge::merge(&mut activity, theirs.clone());
@@ -257,8 +257,11 @@ fn issued_attribute((issued, used): &(&Issued, Option<&Used>)) -> Attribute {
             "did",
             did_attribute(places.iter().flat_map(|place| place.deeds())),
         ),
-        ("first_used", sightings.and_then(|s| s.first_seen()).into()),
-        ("last_used", sightings.and_then(|s| s.last_seen()).into()),
+        (
+            "first_used",
+            sightings.and_then(Sightings::first_seen).into(),
+        ),
+        ("last_used", sightings.and_then(Sightings::last_seen).into()),
     ];
     Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
 }
@@ -269,7 +272,7 @@ fn summary(found: &Found<'_>) -> String {
     let whose = if found.requester == found.account {
         "itself".to_owned()
     } else {
-        format!("{}", found.account)
+        found.account.to_string()
     };
     let tokens = match found.mint.activity.evidence.count() {
         1 => "a token".to_owned(),

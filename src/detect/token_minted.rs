@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::{Event, ServiceAccount, Text},
     finding::Finding,
 };
 
@@ -171,7 +171,7 @@ impl Detector for TokenMinted {
             }
         }
         let expected = expected.into_values();
-        findings.extend(expected.filter_map(|all| minted::expected(all, context)));
+        findings.extend(expected.filter_map(|all| minted::expected(&all, context)));
         findings
     }
 
@@ -195,7 +195,7 @@ impl TokenMinted {
     fn mint(&mut self, event: &Event<'_>) {
         let object = event.object.unwrap_or_default();
         let [requester, namespace, name] =
-            [event.user.name, object.namespace, object.name].map(|text| text.read());
+            [event.user.name, object.namespace, object.name].map(Text::read);
         let hash = keyed::hash(0, &[&requester, "\n", &namespace, "/", &name]);
         let new = || Mint {
             requester: requester.clone().into_owned(),

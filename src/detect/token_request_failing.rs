@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::Event,
+    event::{Event, Value},
     finding::{Finding, Timestamp},
 };
 
@@ -186,7 +186,7 @@ impl Detector for TokenRequestFailing {
 impl Failed {
     fn add(&mut self, why: Why, event: &Event<'_>) {
         self.activity.add(why, event);
-        if let Some(message) = event.status.get("message").and_then(|m| m.text()) {
+        if let Some(message) = event.status.get("message").and_then(Value::text) {
             let message: String = message.read().chars().take(300).collect();
             self.messages.add(&message, event);
         }

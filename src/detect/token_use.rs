@@ -264,7 +264,7 @@ fn address<'a>(use_: &Use<'a>) -> &'a str {
 
 fn use_attribute(use_: &Use<'_>, token: &TokenUse<'_>) -> Attribute {
     let mut fields = use_.place.attributes();
-    let severity = use_.severity.map(|severity| severity.as_str());
+    let severity = use_.severity.map(Severity::as_str);
     let more: [(&str, Attribute); 6] = [
         ("address", use_.place.address.as_str().into()),
         ("whose", use_.whose.attribute()),
