@@ -5,7 +5,7 @@
 //! of audit events, nothing.
 //!
 //! ```text
-//!   paths --find--> Input --open--> Source --next--> Chunk      (any number of threads pull)
+//!   paths --walk--> Input --open--> Source --next--> Chunk      (any number of threads pull)
 //!                                    |  regular text file: blocks by pread, all threads at once
 //!                                    `- gzip, zstd, stdin, FIFO, documents: one thread decodes and
 //!                                       finds the records, others parse
@@ -39,7 +39,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use buffer::Buffer;
 pub use bytes::Bytes;
-pub use find::{Found, find};
+pub use find::{Found, Walk, find};
 pub use input::Input;
 pub use place::{Origin, Place, Places};
 pub use records::Record;

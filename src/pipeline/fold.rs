@@ -11,7 +11,7 @@ use std::sync::{
 
 use crate::{
     event::{Dialect, Event},
-    source::{Buffer, Content, Input, Limits, Source},
+    source::{Buffer, Content, Input, Limits, Source, Walk},
 };
 
 use super::{
@@ -48,7 +48,11 @@ impl<A: Study, B: Study> Study for (A, B) {
 
 /// What all workers share.
 pub(super) struct Job<'a> {
-    pub(super) inputs: &'a [Input],
+    /// What there is to read, taken on one by one.
+    pub(super) walk: &'a Mutex<Walk>,
+    /// By how much stored bytes are multiplied for the progress: the number of passes, or 0 for those
+    /// that an earlier pass has announced.
+    pub(super) passes: u64,
     pub(super) limits: &'a Limits,
     pub(super) span: Span,
     pub(super) seen: Option<&'a Seen>,
@@ -110,8 +114,6 @@ struct Shared<'a> {
 /// How far the inputs have been taken on.
 #[derive(Default)]
 struct Sources {
-    /// The first input that nobody has taken on.
-    next: usize,
     /// How many have been taken on and are not open yet.
     opening: usize,
     /// Those that are being read, for workers that find nothing to take on.
@@ -169,11 +171,16 @@ impl Shared<'_> {
     }
 
     /// The next input that nobody has taken on.
-    fn take_on(&self) -> Option<&Input> {
-        let mut sources = self.lock();
-        let input = self.job.inputs.get(sources.next)?;
-        sources.next += 1;
-        sources.opening += 1;
+    fn take_on(&self) -> Option<Input> {
+        let mut walk = self.job.walk.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = walk.stored_bytes();
+        let input = walk.next()?;
+        let (after, passes) = (walk.stored_bytes(), self.job.passes);
+        if after != before && passes > 0 {
+            self.job.progress.total(after.map(|bytes| bytes * passes));
+        }
+        // Still under the walk's lock, so that no worker takes an input that is on its way for none.
+        self.lock().opening += 1;
         Some(input)
     }
 

@@ -1,13 +1,9 @@
 //! A whole run: inputs -> state.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    event::Event,
-    finding::Timestamp,
-    inventory::Usage,
-    permission::UsedByAccount,
-    source::{self, Input},
+    event::Event, finding::Timestamp, inventory::Usage, permission::UsedByAccount, source::Walk,
 };
 
 use super::{
@@ -120,18 +116,16 @@ pub(super) fn study<S: Study>(
     progress: &dyn Progress,
     new: &(dyn Fn() -> S + Sync),
 ) -> Result<(Folded<S>, Option<Timestamp>), Error> {
-    let found = source::find(&options.paths);
-    let sizes: Option<u64> = found.inputs.iter().map(Input::stored_bytes).sum();
-    let passes = if options.window.needs_newest() { 2 } else { 1 };
-    progress.total(sizes.map(|bytes| bytes * passes));
-    let newest = if passes == 2 {
-        newest(&found.inputs, options, progress)?
+    let (newest, passes) = if options.window.needs_newest() {
+        (newest(options, progress)?, 0)
     } else {
-        None
+        (None, 1)
     };
+    let walk = walk(options, passes, progress);
     let seen = options.dedup.then(Seen::new);
     let job = Job {
-        inputs: &found.inputs,
+        walk: &walk,
+        passes,
         limits: &options.limits,
         span: options.window.span(newest),
         seen: seen.as_ref(),
@@ -139,22 +133,31 @@ pub(super) fn study<S: Study>(
         progress,
     };
     let mut folded = fold::run(&job, options.threads, new).map_err(Error::Threads)?;
-    folded.reading.troubles.extend(found.troubles);
+    let walk = walk.into_inner().unwrap_or_else(PoisonError::into_inner);
+    folded.reading.troubles.extend(walk.into_troubles());
     Ok((folded, newest))
 }
 
+/// What there is to read; says how much of it is known before the walk.
+fn walk(options: &Options, passes: u64, progress: &dyn Progress) -> Mutex<Walk> {
+    let walk = Walk::new(&options.paths);
+    if passes > 0 {
+        progress.total(walk.stored_bytes().map(|bytes| bytes * passes));
+    }
+    Mutex::new(walk)
+}
+
 /// The time of the newest event, by a pass of its own: lines are not in time order (FACTS 10).
-fn newest(
-    inputs: &[Input],
-    options: &Options,
-    progress: &dyn Progress,
-) -> Result<Option<Timestamp>, Error> {
-    if let Some(stream) = inputs.iter().find(|input| input.stored_bytes().is_none()) {
-        return Err(Error::OnceOnly(stream.name().to_owned()));
+fn newest(options: &Options, progress: &dyn Progress) -> Result<Option<Timestamp>, Error> {
+    let passes = 2;
+    let walk = walk(options, passes, progress);
+    if let Some(stream) = walk.lock().unwrap_or_else(PoisonError::into_inner).stream() {
+        return Err(Error::OnceOnly(stream.to_owned()));
     }
     let (limits, span) = (&options.limits, Window::default().span(None));
     let job = Job {
-        inputs,
+        walk: &walk,
+        passes,
         limits,
         span,
         seen: None,

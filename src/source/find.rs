@@ -1,26 +1,29 @@
-//! What was named on the command line -> what there is to read.
+//! What was named on the command line -> what there is to read, found as it is asked for.
 //!
 //! - A directory is read whole, symlinks followed, whatever its files are called: a rotated log may
 //!   have any name. Hidden entries are left out, as shells do (editors' and file managers' leavings),
 //!   and counted in a note.
 //! - Inside a directory, FIFOs, sockets and devices are left out with a note: a FIFO would block the
 //!   run. Named themselves, they are read.
-//! - One file under several names is read once, under the first of them in sorting order, so that the
-//!   order of the arguments does not matter.
+//! - One file under several names is read once, under the first of them that is met, in an order that the
+//!   order of the arguments does not change.
+//! - An archive may have a million files in date-partitioned folders: one directory is listed at a time,
+//!   its files sorted, then its folders. What is kept of a file that was handed out is its identity, 16
+//!   bytes.
 
 use std::{
-    collections::BTreeSet,
-    fs::Metadata,
+    collections::{BTreeSet, HashSet},
+    fs::{self, Metadata},
     io::ErrorKind,
     path::{Path, PathBuf},
+    vec,
 };
 
 use glob::{MatchOptions, glob_with};
-use walkdir::{DirEntry, WalkDir};
 
 use super::{
     Trouble,
-    input::{Input, file_id},
+    input::{FileId, Input, file_id},
     trouble::{name_of, why},
     twin,
 };
@@ -34,31 +37,99 @@ pub struct Found {
     pub troubles: Vec<Trouble>,
 }
 
-/// Looks up files, directories (with all below them), globs, and `-` for standard input.
+/// Looks up files, directories (with all below them), globs, and `-` for standard input, all at once.
 #[must_use]
 pub fn find(paths: &[PathBuf]) -> Found {
-    let mut found = Found::default();
-    for path in paths {
-        found.add(path);
+    let mut walk = Walk::new(paths);
+    let mut inputs: Vec<Input> = walk.by_ref().collect();
+    inputs.sort_by(|a, b| a.name().cmp(b.name()));
+    Found {
+        inputs,
+        troubles: walk.into_troubles().into_iter().collect(),
     }
-    found.inputs.sort_by(|a, b| a.name().cmp(b.name()));
-    let mut seen = BTreeSet::new();
-    found.inputs.retain(|input| match input.file() {
-        None => true,
-        // If it vanished meanwhile, opening it will say so.
-        Some(path) => file_id(path).map_or(true, |id| seen.insert(id)),
-    });
-    found.inputs.dedup_by(|a, b| a.name() == b.name());
-    twin::leave_out(&mut found.inputs, &mut found.troubles);
-    found.troubles.sort();
-    found.troubles.dedup();
-    found
 }
 
-impl Found {
+/// Walks what was named, one directory after the other.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// Directories to list, the next one last, each with the number of the one that was named.
+    directories: Vec<(PathBuf, usize)>,
+    /// Files that were named, for the end: they may stand in one of the directories as well.
+    named: Vec<Input>,
+    listed: vec::IntoIter<Input>,
+    seen: HashSet<FileId>,
+    roots: Vec<Root>,
+    troubles: BTreeSet<Trouble>,
+    bytes: Option<u64>,
+}
+
+/// A directory that was named.
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    files: u64,
+    hidden: u64,
+}
+
+impl Walk {
+    /// Looks up what was named, and nothing below it yet.
+    #[must_use]
+    pub fn new(paths: &[PathBuf]) -> Self {
+        let mut walk = Self {
+            bytes: Some(0),
+            ..Self::default()
+        };
+        let paths: BTreeSet<&PathBuf> = paths.iter().collect();
+        for path in paths {
+            walk.add(path);
+        }
+        walk.directories.sort_by(|a, b| b.0.cmp(&a.0));
+        walk.named.sort_by(|a, b| a.name().cmp(b.name()));
+        walk.bytes = walk.named.iter().map(Input::stored_bytes).sum();
+        walk
+    }
+
+    /// The name of something that can be read only once: a stream. Directories hold none.
+    #[must_use]
+    pub fn stream(&self) -> Option<&str> {
+        let stream = self
+            .named
+            .iter()
+            .find(|input| input.stored_bytes().is_none());
+        stream.map(Input::name)
+    }
+
+    /// How many stored bytes were met so far, those that were not handed out yet included; `None` if a
+    /// stream is among them. Grows with every directory.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> Option<u64> {
+        self.bytes
+    }
+
+    /// What could not be read, and what was left out. Complete once there is nothing left to walk.
+    #[must_use]
+    pub fn into_troubles(mut self) -> BTreeSet<Trouble> {
+        for root in std::mem::take(&mut self.roots) {
+            let why = match root.hidden {
+                0 => None,
+                1 => Some("1 hidden entry was left out: name it to have it read".to_owned()),
+                n => Some(format!(
+                    "{n} hidden entries were left out: name them to have them read"
+                )),
+            };
+            if let Some(why) = why {
+                self.note(&root.path, why);
+            }
+            if root.files == 0 {
+                self.unreadable(&root.path, "there are no files in this directory");
+            }
+        }
+        self.troubles
+    }
+
     fn add(&mut self, path: &Path) {
         if path.as_os_str() == "-" {
-            return self.inputs.push(Input::stdin());
+            return self.named.push(Input::stdin());
         }
         match path.metadata() {
             Ok(metadata) => self.add_existing(path, &metadata),
@@ -71,19 +142,25 @@ impl Found {
     }
 
     fn unreadable(&mut self, path: &Path, why: impl Into<String>) {
-        self.troubles.push(Trouble::unreadable(&name_of(path), why));
+        self.troubles
+            .insert(Trouble::unreadable(&name_of(path), why));
     }
 
     fn note(&mut self, path: &Path, why: impl Into<String>) {
-        self.troubles.push(Trouble::note(&name_of(path), why));
+        self.troubles.insert(Trouble::note(&name_of(path), why));
     }
 
     fn add_existing(&mut self, path: &Path, metadata: &Metadata) {
         if metadata.is_dir() {
-            self.add_directory(path);
+            self.directories.push((path.to_owned(), self.roots.len()));
+            self.roots.push(Root {
+                path: path.to_owned(),
+                files: 0,
+                hidden: 0,
+            });
         } else {
             let bytes = metadata.is_file().then_some(metadata.len());
-            self.inputs.push(Input::path(path.to_owned(), bytes));
+            self.named.push(Input::path(path.to_owned(), bytes));
         }
     }
 
@@ -120,74 +197,102 @@ impl Found {
         }
     }
 
-    fn add_directory(&mut self, root: &Path) {
-        let (mut files, mut hidden) = (0, 0_u64);
-        let mut entries = WalkDir::new(root)
-            .follow_links(true)
-            .sort_by_file_name()
-            .into_iter();
-        while let Some(entry) = entries.next() {
-            let (path, depth) = match &entry {
-                Ok(entry) => (Some(entry.path()), entry.depth()),
-                Err(error) => (error.path(), error.depth()),
-            };
-            if depth > 0 && path.is_some_and(is_hidden) {
-                hidden += 1;
-                if entry.is_ok_and(|entry| entry.file_type().is_dir()) {
-                    entries.skip_current_dir();
+    /// The files of one directory; its directories come next.
+    fn list(&mut self, directory: &Path, root: usize) -> Vec<Input> {
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.unreadable(directory, why_not_found(directory, &error));
+                return Vec::new();
+            }
+        };
+        let (mut files, mut below) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let path = match entry {
+                Ok(entry) => entry.path(),
+                Err(error) => {
+                    self.unreadable(directory, why(&error));
+                    continue;
                 }
+            };
+            if is_hidden(&path) {
+                self.roots[root].hidden += 1;
                 continue;
             }
-            match entry {
-                Ok(entry) => files += u64::from(self.add_entry(entry)),
-                Err(error) => self.add_error(root, &error),
+            match path.metadata() {
+                Err(error) => self.unreadable(&path, why_not_found(&path, &error)),
+                Ok(metadata) if metadata.is_file() => {
+                    self.roots[root].files += 1;
+                    files.push(Input::path(path, Some(metadata.len())));
+                }
+                Ok(metadata) if metadata.is_dir() => match leads_back(&path) {
+                    Some(above) => {
+                        let why = format!("symlink loop: it leads back to {above}, not followed");
+                        self.note(&path, why);
+                    }
+                    None => below.push((path, root)),
+                },
+                Ok(_) => {
+                    let why = "left out: neither a file nor a directory; name it to have it read";
+                    self.note(&path, why);
+                }
             }
         }
-        if hidden > 0 {
-            let why = match hidden {
-                1 => "1 hidden entry was left out: name it to have it read".to_owned(),
-                n => format!("{n} hidden entries were left out: name them to have them read"),
+        files.sort_by(|a, b| a.name().cmp(b.name()));
+        below.sort_by(|a, b| b.0.cmp(&a.0));
+        self.directories.append(&mut below);
+        let listed: Option<u64> = files.iter().map(Input::stored_bytes).sum();
+        self.bytes = self.bytes.zip(listed).map(|(sum, more)| sum + more);
+        files
+    }
+
+    /// Takes out what was met before, and what stands in its compressed or decompressed twin.
+    fn sift(&mut self, mut inputs: Vec<Input>) -> vec::IntoIter<Input> {
+        inputs.retain(|input| match input.file() {
+            None => true,
+            // If it vanished meanwhile, opening it will say so.
+            Some(path) => file_id(path).map_or(true, |id| self.seen.insert(id)),
+        });
+        inputs.dedup_by(|a, b| a.name() == b.name());
+        let mut notes = Vec::new();
+        twin::leave_out(&mut inputs, &mut notes);
+        self.troubles.extend(notes);
+        inputs.into_iter()
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Input;
+
+    fn next(&mut self) -> Option<Input> {
+        loop {
+            if let Some(input) = self.listed.next() {
+                return Some(input);
+            }
+            let files = match self.directories.pop() {
+                Some((directory, root)) => self.list(&directory, root),
+                None if self.named.is_empty() => return None,
+                None => std::mem::take(&mut self.named),
             };
-            self.note(root, why);
+            self.listed = self.sift(files);
         }
-        if files == 0 {
-            self.unreadable(root, "there are no files in this directory");
-        }
-    }
-
-    /// Adds what stands in a directory; whether it is a file.
-    fn add_entry(&mut self, entry: DirEntry) -> bool {
-        if entry.file_type().is_file() {
-            let bytes = entry.metadata().ok().map(|metadata| metadata.len());
-            self.inputs.push(Input::path(entry.into_path(), bytes));
-            return true;
-        }
-        if !entry.file_type().is_dir() {
-            let why = "left out: neither a file nor a directory; name it to have it read";
-            self.note(entry.path(), why);
-        }
-        false
-    }
-
-    fn add_error(&mut self, root: &Path, error: &walkdir::Error) {
-        let path = error.path().unwrap_or(root);
-        if let Some(ancestor) = error.loop_ancestor() {
-            let above = name_of(ancestor);
-            return self.note(
-                path,
-                format!("symlink loop: it leads back to {above}, not followed"),
-            );
-        }
-        let why = error
-            .io_error()
-            .map_or_else(|| error.to_string(), |error| why_not_found(path, error));
-        self.unreadable(path, why);
     }
 }
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// The directory above `path` that `path`, if it is a symlink, leads to.
+fn leads_back(path: &Path) -> Option<String> {
+    if !path.is_symlink() {
+        return None;
+    }
+    let id = file_id(path).ok()?;
+    let mut above = path.ancestors().skip(1);
+    let above = above.find(|above| file_id(above).is_ok_and(|above| above == id))?;
+    Some(name_of(above))
 }
 
 fn why_not_found(path: &Path, error: &std::io::Error) -> String {

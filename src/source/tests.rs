@@ -3,6 +3,7 @@
 mod law;
 mod odd_content;
 mod odd_paths;
+mod records;
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use std::{
 
 use flate2::{Compression as Level, write::GzEncoder};
 
-use super::{Buffer, Content, Found, Input, Limits, Source, Trouble, find};
+use super::{Buffer, Content, Found, Input, Limits, Source, Trouble, Walk, find};
 
 /// A line with its offset; or how long it was, if it was too long.
 type Line = (u64, Result<Vec<u8>, u64>);

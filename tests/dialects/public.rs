@@ -103,7 +103,7 @@ fn published_samples_are_read() {
             1,
         ),
         (
-            format!("{butler}/internal/webhook/testdata/audit-events"),
+            format!("{butler}/yaml-fixtures.extracted.jsonl"),
             "event-list",
             4,
             0,

@@ -280,11 +280,11 @@ fn docker_line(text: &str, end: &str) -> String {
     json!({"log": format!("{text}{end}"), "stream": "stdout", "time": "2026-11-22T04:25:44.123456789Z"}).to_string()
 }
 
-/// Docker writes the members in this order, and cuts at 16 KiB.
+/// Docker writes the members in this order, and cuts at 16 KiB. Something on the other stream comes between.
 fn docker(lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
-        for part in parts(&format!("{line}\n")) {
+        for part in parts(&format!("{line}\n"), 16 << 10) {
             let log = json!(part);
             writeln!(text, "{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"2026-11-22T04:25:44.123456789Z\"}}").unwrap();
             if !part.ends_with('\n') {
@@ -295,10 +295,11 @@ fn docker(lines: &[&str]) -> String {
     text
 }
 
+/// The runtime cuts at 16 KiB; a reader must not care.
 fn cri(lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
-        let parts = parts(line);
+        let parts = parts(line, 700);
         for (at, part) in parts.iter().enumerate() {
             let tag = if at + 1 == parts.len() { "F" } else { "P" };
             writeln!(text, "2026-11-22T04:25:44.123456789Z stdout {tag} {part}").unwrap();
@@ -310,10 +311,10 @@ fn cri(lines: &[&str]) -> String {
     text
 }
 
-fn parts(text: &str) -> Vec<&str> {
+fn parts(text: &str, size: usize) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), text);
-    while rest.len() > 16 << 10 {
-        let cut = (0..=16 << 10)
+    while rest.len() > size {
+        let cut = (0..=size)
             .rev()
             .find(|at| rest.is_char_boundary(*at))
             .unwrap();

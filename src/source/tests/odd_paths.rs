@@ -214,3 +214,28 @@ fn logs_that_only_share_a_name_are_both_read() {
     check_twins(&ours, &gzip(b"another\n"), &["text", "packed"]);
     check_twins(b"", &gzip(&ours), &["text", "packed"]);
 }
+
+/// Date-partitioned folders: nothing is known of a folder before it is its turn, and the order is stable.
+#[test]
+fn an_archive_is_walked_one_directory_at_a_time() {
+    let names: Vec<String> = (1..=12)
+        .flat_map(|day| (0..5).map(move |part| format!("2026/01/{day:02}/part-{part}.log")))
+        .collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), &b"12345"[..]))
+        .collect();
+    let directory = directory(&files);
+    let root = directory.path();
+    let mut walk = Walk::new(&[root.join("2026"), root.join("2026/01/07/part-3.log")]);
+    let named = Some(5);
+    assert_eq!(walk.stored_bytes(), named, "only what was named is known");
+    let mut walked = Vec::new();
+    while let Some(input) = walk.next() {
+        walked.push(below(input.name(), root));
+        let days = walked.len().div_ceil(5) as u64;
+        assert_eq!(walk.stored_bytes(), named.map(|named| named + days * 25));
+    }
+    assert_eq!(walked, names);
+    assert!(walk.into_troubles().is_empty());
+}
