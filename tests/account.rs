@@ -455,3 +455,63 @@ fn every_command_is_one_for_a_shell() {
     }
     assert!(seen.len() > 5);
 }
+
+#[test]
+fn the_page_has_everything_in_one_place() {
+    let text = satrail(&["ops/intruder"], &sample());
+    let line = |start: &str| {
+        let found = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("{start} is missing in\n{text}"))
+            .to_owned()
+    };
+    for (start, expected) in [
+        (
+            "Requests",
+            "30, 9 refused, 4 failed; 2026-11-22 04:25:47 to 04:25:49 UTC",
+        ),
+        ("Codes", "200: 9, 403: 9, 201: 7, 400: 4, 101: 1"),
+        ("Findings", "secret-listing"),
+        ("Used", "get  list  create  impersonate"),
+        ("Refused", "get  list"),
+        ("Role in namespace ci:", ""),
+        ("Tokens", "pod-bound  30"),
+        ("Addresses", "127.0.11.11  22"),
+        ("User agents", "kubectl/v1.31.0"),
+        ("Acted as", "alice@example.com"),
+        ("Tokens of", "kube-system/super"),
+        ("create clusterrolebindings sys-metrics-helper", ""),
+        ("Runbook 3", "Token stolen"),
+        ("kubectl -n ops delete pod", "intruder-b5b6b8546-8prh9"),
+        (
+            "satrail rbac --account ops/intruder",
+            "data/audit > roles.yaml",
+        ),
+    ] {
+        assert!(line(start).contains(expected), "{start}: {}", line(start));
+    }
+    // One column for each second, none of them empty.
+    let bars = line("Over time");
+    assert_eq!(
+        bars.trim_start_matches("Over time").trim().chars().count(),
+        3,
+        "{bars}"
+    );
+
+    let text = satrail(&["shop/default", "--account", "ci/*"], &sample());
+    let order = [
+        "ci/deployer",
+        "ci/legacy-auto",
+        "ci/old-runner",
+        "shop/default",
+    ];
+    let places: Vec<_> = order
+        .iter()
+        .map(|name| text.find(&format!("\n{name}\n")).unwrap())
+        .collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(text.contains("kubectl -n ci delete secret deployer-token"));
+    assert!(text.contains("--field-selector spec.serviceAccountName=default"));
+}
