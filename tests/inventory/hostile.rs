@@ -68,6 +68,22 @@ fn evil_objects() -> Vec<Value> {
     ]
 }
 
+/// Whether nothing but harmless characters stands outside of single quotes, for a POSIX shell.
+fn is_quoted(command: &str) -> bool {
+    let mut inside = false;
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => inside = !inside,
+            _ if inside => {}
+            '\\' if chars.next() == Some('\'') => {}
+            _ if c.is_ascii_alphanumeric() || " -_./:=,@%+".contains(c) => {}
+            _ => return false,
+        }
+    }
+    !inside
+}
+
 #[test]
 fn names_from_a_dump_reach_nothing_unescaped() {
     let report = of_objects(&evil_objects(), None);
@@ -99,12 +115,7 @@ fn names_from_a_dump_reach_nothing_unescaped() {
         .flat_map(|i| &i.remediation.steps)
         .filter_map(|s| s.command.as_deref())
     {
-        // A shell sees the name as one word.
-        let quoted = format!("'{}'", EVIL.replace('\'', "'\\''"));
-        assert!(
-            !command.replace(&quoted, "").contains("rm -rf"),
-            "{command}"
-        );
+        assert!(is_quoted(command), "{command}");
     }
     let document: Value = serde_json::from_str(&written(&report, Format::Json)).unwrap();
     assert_eq!(document["accounts"][1]["name"], EVIL);
