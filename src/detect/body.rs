@@ -218,7 +218,7 @@ mod tests {
         for request in [
             r#"{"names":7}"#,
             r#"[1]"#,
-            r#"[{"op":"add","path":"","value":[]}]"#,
+            r#"[{"op":"add","path":"","value":7}]"#,
             "3",
         ] {
             assert_eq!(body(request), Body::Unreadable, "{request}");
