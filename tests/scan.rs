@@ -643,13 +643,16 @@ fn damaged_text_costs_no_other_event() {
 }
 
 #[test]
-fn an_eventlist_is_named() {
+fn forms_are_named_for_each_file() {
     let list = format!(
         "{{\"kind\":\"EventList\",\"items\":[{}]}}\n",
         some_lines(1)[0]
     );
     let (_home, path) = log(list);
-    let (table, _) = run(&["scan", &path], 0);
+    let (table, _) = run(&["scan", "--verbose", &path], 0);
+    assert!(table.contains("Forms     event-list 1 event"), "{table}");
+    assert!(table.contains(": event-list 1 event"), "{table}");
+    let (table, _) = run(&["scan", "--format-in", "plain", &path], 0);
     assert!(table.contains("an EventList: unwrap it first"), "{table}");
 }
 

@@ -6,7 +6,7 @@ pub(super) const ABOUT: About = About {
     name: "grep",
     what: "`grep` with file names or line numbers",
     example: r#"./kube-apiserver/audit.log:13417:{"kind":"Event",...}"#,
-    lacks: "the file and the line where the event really stands, as far as satrail's own places go",
+    lacks: "where the event stands in the log: evidence names the line of the paste",
 };
 
 /// Longer paths than Linux has.
