@@ -74,6 +74,11 @@ impl About {
     }
 }
 
+/// `text` on one line: names from the log may hold anything, and a summary may hold names.
+pub(super) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// The table of all detectors: the struct that holds one of each that reads events, what those that
 /// read metrics come to, and the catalogue of both.
 macro_rules! registry {
@@ -147,6 +152,9 @@ macro_rules! registry {
                 $(if wanted(<$module::$Type as Detector>::ABOUT.id) {
                     findings.extend(self.$module.finish(context));
                 })+
+                for finding in &mut findings {
+                    finding.summary = one_line(&finding.summary);
+                }
                 findings
             }
 

@@ -277,11 +277,6 @@ mod tests {
 
     #[test]
     fn effects_follow_from_what_is_written() {
-        let hook = |url: &str, resource: &str| {
-            format!(
-                r#"{{"webhooks":[{{"clientConfig":{{"url":"{url}"}},"rules":[{{"resources":["{resource}"]}}]}}]}}"#
-            )
-        };
         for (body, creates, mutates, expected) in [
             (
                 r#"{"webhooks":[{"name":"a","clientConfig":{"caBundle":"Zm9v"}}]}"#.to_owned(),
@@ -320,6 +315,19 @@ mod tests {
                 false,
                 Effect::Looks,
             ),
+        ] {
+            assert_eq!(effect(&body, creates, mutates), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn webhooks_are_judged_by_what_they_see_and_where_they_are() {
+        let hook = |url: &str, resource: &str| {
+            format!(
+                r#"{{"webhooks":[{{"clientConfig":{{"url":"{url}"}},"rules":[{{"resources":["{resource}"]}}]}}]}}"#
+            )
+        };
+        for (body, creates, mutates, expected) in [
             (
                 hook("https://evil.example/x", "secrets"),
                 true,

@@ -16,7 +16,7 @@ use super::{
     outcome::Outcome,
     rbac_written::in_kubectl,
     shell::quote,
-    writes::{Writes, one_line, shortened},
+    writes::{Writes, shortened},
 };
 
 about! {
@@ -191,7 +191,7 @@ fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> F
     attributes.extend(fields.map(|(name, value)| (name.to_owned(), value)));
     Finding {
         severity: judgement.severity,
-        summary: one_line(&summary(&subject, seen, judgement.severity)),
+        summary: summary(&subject, seen, judgement.severity),
         attributes,
         involves: activity.callers.involved(),
         remediation: remediation(account, seen),

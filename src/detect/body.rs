@@ -217,7 +217,7 @@ mod tests {
     fn says_what_it_cannot_read() {
         for request in [
             r#"{"names":7}"#,
-            r#"[1]"#,
+            "[1]",
             r#"[{"op":"add","path":"","value":7}]"#,
             "3",
         ] {

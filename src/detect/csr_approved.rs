@@ -17,7 +17,7 @@ use super::{
     judge::Graded,
     outcome::Outcome,
     shell::quote,
-    writes::{Writes, one_line, shortened},
+    writes::{Writes, shortened},
 };
 
 about! {
@@ -217,9 +217,10 @@ fn finding(user: &str, seen: &Seen, context: &Context<'_>) -> Finding {
     let activity = &seen.writes.activity;
     let judgement = activity.deeds.judge(allow, Grade::severity);
     let self_approved = seen.self_approved().len();
-    let severity = match self_approved > 0 && judgement.uncovered > 0 {
-        true => judgement.severity.max(Severity::High),
-        false => judgement.severity,
+    let severity = if self_approved > 0 && judgement.uncovered > 0 {
+        judgement.severity.max(Severity::High)
+    } else {
+        judgement.severity
     };
     let mut attributes = Attributes::new();
     seen.writes.write(&judgement, &mut attributes);
@@ -241,7 +242,7 @@ fn finding(user: &str, seen: &Seen, context: &Context<'_>) -> Finding {
         .extend(users.map(|user| caller::subject(&user.value)));
     Finding {
         severity,
-        summary: one_line(&summary(&subject, seen, severity)),
+        summary: summary(&subject, seen, severity),
         attributes,
         involves,
         remediation: remediation(&subject, seen),
@@ -260,9 +261,10 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
         .filter(|(n, _)| *n > 0)
         .map(|(n, words)| format!("{words} {n}"))
         .collect();
-    let did = match did.is_empty() {
-        true => "tried to get or approve certificates without success".to_owned(),
-        false => format!("{} certificates", did.join(" and ")),
+    let did = if did.is_empty() {
+        "tried to get or approve certificates without success".to_owned()
+    } else {
+        format!("{} certificates", did.join(" and "))
     };
     let whom = match seen.users.ranked().first() {
         Some(user) => format!(", for {}", user.value),

@@ -17,7 +17,7 @@ use super::{
     rbac_written::in_kubectl,
     rights::Weight,
     shell::quote,
-    writes::{Writes, one_line},
+    writes::Writes,
 };
 
 about! {
@@ -190,7 +190,7 @@ fn finding(account: ServiceAccount<'_>, granted: &Granted, context: &Context<'_>
         .extend(writers.map(|writer| caller::subject(&writer.value)));
     Finding {
         severity: judgement.severity,
-        summary: one_line(&summary(&subject, granted)),
+        summary: summary(&subject, granted),
         attributes,
         involves,
         remediation: remediation(account, granted),

@@ -23,7 +23,7 @@ use super::{
     rights::Weight,
     shell::quote,
     tally::earliest,
-    writes::{one_line, shortened},
+    writes::shortened,
 };
 
 about! {
@@ -144,10 +144,10 @@ impl Detector for EscalationUsed {
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
         let used = self.used.sorted().into_iter();
-        used.filter_map(|(name, used)| {
+        used.filter_map(|(name, trail)| {
             let (user, reason) = name.split_once('\0')?;
             let grant = Grant::parse(reason)?;
-            self.judge(user, &grant, used, context)
+            self.judge(user, &grant, trail, context)
         })
         .collect()
     }
@@ -210,14 +210,14 @@ impl EscalationUsed {
         &self,
         user: &str,
         grant: &Grant,
-        used: &Use,
+        trail: &Use,
         context: &Context<'_>,
     ) -> Option<Finding> {
         let within = grant.namespace.as_deref().unwrap_or_default();
         let binding = rbac::key(&grant.binding_kind, &grant.binding, within);
         let binding = self.written.get(binding).filter(|written| {
             // Somebody who used it before had the right already.
-            written.evidence.first_seen() <= used.evidence.first_seen()
+            written.evidence.first_seen() <= trail.evidence.first_seen()
         });
         let role_within = if grant.role_kind == "Role" {
             within
@@ -229,14 +229,14 @@ impl EscalationUsed {
         let everything = grant.role == "cluster-admin" || role.is_some_and(|role| role.everything);
         let role = role.filter(|written| {
             written.writers.get(writer_key(user)).is_some()
-                && written.evidence.first_seen() <= used.evidence.last_seen()
+                && written.evidence.first_seen() <= trail.evidence.last_seen()
         });
         let judged = [(binding, false), (role, true)].into_iter();
         let judged = judged.filter_map(|(written, by_role)| {
             let case = Case {
                 user,
                 grant,
-                used,
+                used: trail,
                 written: written?,
                 everything,
                 by_role,
@@ -364,9 +364,10 @@ impl Case<'_> {
                 });
             }
             // A role that it had the right to write anyway, or one that gives it the rest.
-            return match self.by_role && !self.written.everything {
-                true => by(pick(grave, Severity::High, Severity::Medium)),
-                false => by(pick(grave, Severity::Critical, Severity::High)),
+            return if self.by_role && !self.written.everything {
+                by(pick(grave, Severity::High, Severity::Medium))
+            } else {
+                by(pick(grave, Severity::Critical, Severity::High))
             };
         }
         let accounts = self.written.writers.sorted().into_iter();
@@ -428,7 +429,7 @@ impl Case<'_> {
         drafted.involves.subjects.extend(involved);
         Finding {
             severity: verdict.severity,
-            summary: one_line(&self.summary(&subject, verdict.severity)),
+            summary: self.summary(&subject, verdict.severity),
             attributes: self.attributes(verdict),
             remediation: self.remediation(),
             ..drafted
@@ -485,17 +486,19 @@ impl Case<'_> {
             role,
             ..
         } = self.grant;
-        let what = match self.by_role {
-            true => format!("{role_kind} {role}"),
-            false => format!("{binding_kind} {binding} ({role})"),
+        let what = if self.by_role {
+            format!("{role_kind} {role}")
+        } else {
+            format!("{binding_kind} {binding} ({role})")
         };
         let writers = self.written.writers.sorted();
         let writer = writers
             .first()
             .map_or_else(String::new, |(name, _)| caller::subject(name).to_string());
-        let how = match self.is_self_granted() {
-            true => format!("{subject} wrote {what} and used it itself"),
-            false => format!("{subject} used {what}, which {writer} wrote"),
+        let how = if self.is_self_granted() {
+            format!("{subject} wrote {what} and used it itself")
+        } else {
+            format!("{subject} used {what}, which {writer} wrote")
         };
         let did = self.used.in_words();
         let advice = match severity {

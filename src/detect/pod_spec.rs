@@ -167,9 +167,10 @@ impl PodWrite {
             return None;
         }
         // The answer to a patch has much that the patch is not about.
-        let body = match event.verb == "patch" {
-            true => body::requested::<Stored>(event),
-            false => body::stored::<Stored>(event),
+        let body = if event.verb == "patch" {
+            body::requested::<Stored>(event)
+        } else {
+            body::stored::<Stored>(event)
         };
         let violations = event.annotation("pod-security.kubernetes.io/audit-violations");
         let (stored, source) = match (body, violations) {
@@ -386,11 +387,9 @@ fn of_host_path(path: &str) -> Gravity {
         "/lib/modules",
     ];
     match () {
-        () if whole.contains(&path.as_str()) || below.iter().any(|top| is_below(&top)) => {
-            Gravity::Owns
-        }
+        () if whole.contains(&path.as_str()) || below.iter().any(is_below) => Gravity::Owns,
         () if sockets.iter().any(|socket| path.ends_with(socket)) => Gravity::Owns,
-        () if reaching.iter().any(|top| is_below(&top)) => Gravity::Reaches,
+        () if reaching.iter().any(is_below) => Gravity::Reaches,
         () => Gravity::Shares,
     }
 }

@@ -18,7 +18,7 @@ use super::{
     pod_spec::PodWrite,
     rbac_written::in_kubectl,
     shell::quote,
-    writes::{Writes, one_line},
+    writes::Writes,
 };
 
 about! {
@@ -228,7 +228,7 @@ fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> F
     involves.credentials.extend(by_writers.credentials);
     Finding {
         severity: seen.severity(),
-        summary: one_line(&summary(&subject, seen)),
+        summary: summary(&subject, seen),
         attributes,
         involves,
         remediation: remediation(account, seen),

@@ -171,10 +171,10 @@ impl RbacWrite {
     /// To whom it grants, seen from the users that wrote it.
     pub(super) fn reach(&self, event: &Event<'_>) -> Reach {
         let writers = [Some(event.user), event.impersonated_user];
-        let writes = |user: &str| writers.iter().flatten().any(|writer| writer.name == user);
+        let wrote = |user: &str| writers.iter().flatten().any(|writer| writer.name == user);
         self.grantees
             .iter()
-            .map(|grantee| grantee.reach(&writes))
+            .map(|grantee| grantee.reach(wrote))
             .max()
             .unwrap_or(match (self.is_binding, self.is_known) {
                 (false, _) => Reach::Nobody,
@@ -202,7 +202,7 @@ impl Grantee {
         account(&self.name_in_log()).is_some_and(|account| account.name == "default")
     }
 
-    fn reach(&self, writes: impl Fn(&str) -> bool) -> Reach {
+    fn reach(&self, wrote: impl Fn(&str) -> bool) -> Reach {
         let everybody = [
             "system:anonymous",
             "system:unauthenticated",
@@ -212,7 +212,7 @@ impl Grantee {
         let of_namespace = "system:serviceaccounts:";
         match self.name.as_str() {
             name if self.kind != "ServiceAccount" && everybody.contains(&name) => Reach::Everybody,
-            _ if writes(&self.name_in_log()) => Reach::Itself,
+            _ if wrote(&self.name_in_log()) => Reach::Itself,
             name if self.kind == "Group" && name.starts_with(of_namespace) => Reach::Namespace,
             _ if self.is_default_account() => Reach::Namespace,
             _ => Reach::Others,

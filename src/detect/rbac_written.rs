@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::{Event, ServiceAccount, Value},
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -13,10 +13,10 @@ use super::{
     draft::draft,
     judge::Graded,
     outcome::Outcome,
-    rbac::{self, RbacWrite, Reach},
+    rbac::{self, Grantee, RbacWrite, Reach},
     rights::Weight,
     shell::quote,
-    writes::{Writes, Written, one_line, shortened},
+    writes::{Writes, Written, shortened},
 };
 
 about! {
@@ -151,7 +151,7 @@ impl Seen {
             weight: write.weight,
             reach: write.reach(event),
         };
-        let grantees = write.grantees.iter().map(|g| g.name_in_log());
+        let grantees = write.grantees.iter().map(Grantee::name_in_log);
         let grantees: Vec<String> = grantees.collect();
         let facts = vec![
             ("grants", write.rights.names()),
@@ -176,7 +176,7 @@ impl Seen {
 /// RBAC's check against escalation says so in the message (kubernetes `pkg/registry/rbac/validation/rule.go`,
 /// `ConfirmNoEscalation`), which the log has since Kubernetes 1.24 (FACTS 1.1).
 fn grants_more_than_it_has(event: &Event<'_>) -> bool {
-    let message = event.status.get("message").and_then(|value| value.text());
+    let message = event.status.get("message").and_then(Value::text);
     message.is_some_and(|message| {
         message
             .read()
@@ -246,7 +246,7 @@ fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> F
     involves.subjects.extend(rbac::somebody(&seen.granted));
     Finding {
         severity,
-        summary: one_line(&summary(&subject, seen, severity)),
+        summary: summary(&subject, seen, severity),
         attributes,
         involves,
         remediation: remediation(account, seen),
@@ -285,7 +285,7 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
         .filter(|(is, _)| *is)
         .for_each(|(_, mark)| text.push_str(mark));
     if refused > 0 {
-        text.push_str(&format!(", and was refused {refused} times"));
+        text = format!("{text}, and was refused {refused} times");
     }
     if seen.without_body > 0 {
         text.push_str("; the log does not say what was granted");

@@ -15,7 +15,7 @@ use super::{
     judge::Graded,
     outcome::Outcome,
     shell::quote,
-    writes::{Writes, one_line, shortened},
+    writes::{Writes, shortened},
 };
 
 about! {
@@ -216,7 +216,7 @@ fn finding(account: ServiceAccount<'_>, entries: &Entries, context: &Context<'_>
     attributes.extend(fields.map(|(name, value)| (name.to_owned(), value)));
     Finding {
         severity: judgement.severity,
-        summary: one_line(&summary(&subject, entries, judgement.severity)),
+        summary: summary(&subject, entries, judgement.severity),
         attributes,
         involves: activity.callers.involved(),
         remediation: remediation(account, entries),

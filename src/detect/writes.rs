@@ -182,11 +182,6 @@ impl<G: Graded> Note<G> {
     }
 }
 
-/// `text` on one line: names from bodies and URIs may hold anything.
-pub(super) fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
 /// `text` up to a length that no real name has.
 pub(super) fn shortened(text: &str) -> &str {
     match text.char_indices().nth(LONGEST) {
