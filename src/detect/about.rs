@@ -153,7 +153,7 @@ macro_rules! registry {
                     findings.extend(self.$module.finish(context));
                 })+
                 for finding in &mut findings {
-                    finding.summary = one_line(&finding.summary);
+                    finding.summary = $crate::detect::about::one_line(&finding.summary);
                 }
                 findings
             }
