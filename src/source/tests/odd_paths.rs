@@ -228,13 +228,17 @@ fn an_archive_is_walked_one_directory_at_a_time() {
     let directory = directory(&files);
     let root = directory.path();
     let mut walk = Walk::new(&[root.join("2026"), root.join("2026/01/07/part-3.log")]);
-    let named = Some(5);
-    assert_eq!(walk.stored_bytes(), named, "only what was named is known");
+    let known = 5;
+    assert_eq!(
+        walk.stored_bytes(),
+        Some(known),
+        "only what was named is known"
+    );
     let mut walked = Vec::new();
     while let Some(input) = walk.next() {
         walked.push(below(input.name(), root));
         let days = walked.len().div_ceil(5) as u64;
-        assert_eq!(walk.stored_bytes(), named.map(|named| named + days * 25));
+        assert_eq!(walk.stored_bytes(), Some(known + days * 25));
     }
     assert_eq!(walked, names);
     assert!(walk.into_troubles().is_empty());

@@ -62,7 +62,8 @@ fn array() -> (String, Vec<Placed>) {
     for n in 0..9000_usize {
         let filler = "x".repeat(if n % 3000 == 1000 { 300_000 } else { n % 200 });
         let item = format!("{{\n  \"n\": {n},\n  \"text\": \"{filler}\"\n }}");
-        text += &format!(" {item}{}\n", if n + 1 < 9000 { "," } else { "" });
+        let comma = if n + 1 < 9000 { "," } else { "" };
+        text.extend([" ", &item, comma, "\n"]);
         let long = item.len() > 200_000;
         expected.push((
             line,
@@ -107,7 +108,7 @@ fn one_line_of_many_records_takes_no_memory() {
         text += &item;
         text.push(',');
     }
-    text += &format!("{item}],\"nextToken\":\"{}\"}}", "y".repeat(3 << 20));
+    text.extend([&item, "],\"nextToken\":\"", &"y".repeat(3 << 20), "\"}"]);
     let directory = directory(&[("a", text.as_bytes())]);
     let found = find(&[directory.path().to_owned()]);
     let (found, lines) = records(
