@@ -473,7 +473,7 @@ fn the_page_has_everything_in_one_place() {
             "30, 9 refused, 4 failed; 2026-11-22 04:25:47 to 04:25:49 UTC",
         ),
         ("Codes", "200: 9, 403: 9, 201: 7, 400: 4, 101: 1"),
-        ("Findings", "secret-listing"),
+        ("Findings", "escalation-used"),
         ("Used", "get  list  create  impersonate"),
         ("Refused", "get  list"),
         ("Role in namespace ci:", ""),

@@ -12,6 +12,14 @@ pub(super) fn step(text: &str, command: String) -> Step {
     }
 }
 
+/// `1 pod`, `3 pods`.
+pub(super) fn some(count: u64, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    }
+}
+
 /// `once`, `2 times`.
 pub(super) fn times(count: u64) -> String {
     match count {

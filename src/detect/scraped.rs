@@ -53,11 +53,3 @@ pub(super) fn remedy(summary: &str, steps: &[(&str, &str)]) -> Remediation {
         steps: steps.iter().map(step).collect(),
     }
 }
-
-/// `once`, `12 times`.
-pub(super) fn times(count: u64) -> String {
-    match count {
-        1 => "once".to_owned(),
-        _ => format!("{count} times"),
-    }
-}

@@ -4,8 +4,9 @@ use crate::finding::{Finding, Severity};
 
 use super::{
     About, MetricContext, MetricDetector,
+    advice::times,
     counter::{Counter, counters, named},
-    scraped::{Scraped, remedy, times},
+    scraped::{Scraped, remedy},
 };
 
 about! {

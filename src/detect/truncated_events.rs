@@ -10,6 +10,7 @@ use crate::{
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
     PerAccount, Tally,
+    advice::some,
     caller::{self, Callers, SHOWN},
     deed,
     draft::draft,
@@ -219,8 +220,9 @@ impl TruncatedEvents {
         };
         Finding {
             summary: format!(
-                "parts of {count} events were cut out before they were logged ({share:.1} % of requests){top}; what \
-                 they wrote or read is not in the log"
+                "parts of {} were cut out before they were logged ({share:.1} % of requests){top}; what was written or \
+                 read there is not in the log",
+                some(count, "event")
             ),
             attributes: all.attributes(blind_to),
             remediation: Remediation {

@@ -238,11 +238,14 @@ fn summary(subject: &Subject, entries: &Entries, severity: Severity) -> String {
         Some(Aim::Session) => ", with a session in a container",
         _ => "",
     };
-    let targets = entries.targets.distinct();
+    let targets = match entries.targets.distinct() {
+        1 => "1 pod or node".to_owned(),
+        n => format!("{n} pods or nodes"),
+    };
     let came = [
         (Outcome::Done, "went through"),
         (Outcome::Attempted, "failed"),
-        (Outcome::Refused, "were refused"),
+        (Outcome::Refused, "refused"),
     ];
     let came = came.map(|(outcome, words)| (entries.count(outcome), words));
     let came: Vec<String> = came
@@ -256,7 +259,7 @@ fn summary(subject: &Subject, entries: &Entries, severity: Severity) -> String {
         _ => "read the commands, and take that right out of its role",
     };
     format!(
-        "{subject} went for {targets} pods or nodes ({}){what}; {}; {advice}",
+        "{subject} went for {targets} ({}){what}; {}; {advice}",
         ways.join(", "),
         came.join(", ")
     )

@@ -412,7 +412,13 @@ impl Unwrapper {
     /// Lines in parts: those of both streams, each put together.
     fn parts(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) {
         let mut streams = [self.take(), self.take()];
-        for line in text.split('\n').map(trim).filter(|line| !line.is_empty()) {
+        for line in text.split('\n') {
+            // The space at the end of a part is the event's own: parts are cut anywhere.
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let line = line.trim_start_matches(padding);
+            if trim(line).is_empty() {
+                continue;
+            }
             let (dialect, stream, ended) = if let Some((stream, part, ended)) = cri::part(line) {
                 streams[stream].push_str(part);
                 (Dialect::Cri, stream, ended)
@@ -421,7 +427,7 @@ impl Unwrapper {
                 (Dialect::Docker, stream, ended)
             } else {
                 // What stands among the parts, or after a part that never ended.
-                self.item_of_parts(line, place, found);
+                self.item_of_parts(trim(line), place, found);
                 continue;
             };
             if ended {
@@ -532,8 +538,12 @@ fn unknown(text: &str, why: String, place: Place<'_>, found: &mut Sink<'_>) {
 }
 
 /// What may stand around a record: white space, and the NULs that copytruncate leaves.
+const fn padding(c: char) -> bool {
+    c == '\0' || c.is_ascii_whitespace()
+}
+
 fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace())
+    text.trim_matches(padding)
 }
 
 /// The end of the string literal that `text` starts with.

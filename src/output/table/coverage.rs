@@ -1,6 +1,6 @@
 //! What could not be seen, and why: silence is never mistaken for safety.
 
-use std::{collections::BTreeMap, io};
+use std::{cmp::Reverse, collections::BTreeMap, io};
 
 use crate::pipeline::{Coverage, DetectorCoverage, ExceptionUse, Exceptions, Reads, Report};
 
@@ -205,6 +205,15 @@ fn duplicates(coverage: &Coverage, paper: &mut Paper<'_>) -> io::Result<()> {
     warn("duplicates", &text, paper)
 }
 
+/// How many requests who judged. A crowd is only counted; the JSON names everybody.
+fn by(count: u64, names: &[&str]) -> String {
+    let who = match names {
+        [] | [_] | [_, _] | [_, _, _] => names.join(", "),
+        crowd => format!("{} detectors", crowd.len()),
+    };
+    format!("{} by {who}", units::thousands(count))
+}
+
 fn detectors(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
     let all = &report.coverage.detectors;
     for (reads, label, what) in [
@@ -212,11 +221,18 @@ fn detectors(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
         (Reads::Metrics, "judged", "scrapes"),
     ] {
         let able = given(report).filter(|d| d.reads == reads && d.blind.is_none());
-        let judged: Vec<_> = able
-            .map(|d| format!("{} {}", d.detector, units::thousands(d.evaluated)))
+        let mut judged: BTreeMap<Reverse<u64>, Vec<&str>> = BTreeMap::new();
+        for d in able {
+            judged
+                .entry(Reverse(d.evaluated))
+                .or_default()
+                .push(&d.detector);
+        }
+        let judged: Vec<_> = (judged.into_iter())
+            .map(|(Reverse(count), names)| by(count, &names))
             .collect();
         if !judged.is_empty() {
-            note(label, &format!("{} {what}", judged.join(", ")), paper)?;
+            note(label, &format!("{what}: {}", judged.join("; ")), paper)?;
         }
     }
     let blind: Vec<_> = given(report)
