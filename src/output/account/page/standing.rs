@@ -170,16 +170,18 @@ fn not_used(unused: &Unused, paper: &mut Paper<'_>) -> io::Result<()> {
         return Ok(());
     }
     label("Not used", &in_sum(unused), paper)?;
-    for power in unused.powers.iter().take(SHOWN) {
-        let text = format!(
-            "may {} and did not: {} by {}",
-            power.power.words(),
-            power.role,
-            power.binding
-        );
-        paper.entry((PLAIN, ""), INDENT, (WARNING, &clip(&text, 5 * LONGEST)))?;
+    let mut lines: Vec<String> = (unused.powers.iter())
+        .map(|power| {
+            let (words, role) = (power.power.words(), &power.role);
+            format!("may {words} and did not: {role} by {}", power.binding)
+        })
+        .collect();
+    // Several rules of one role may give the same.
+    lines.dedup();
+    for text in lines.iter().take(SHOWN) {
+        paper.entry((PLAIN, ""), INDENT, (WARNING, &clip(text, 5 * LONGEST)))?;
     }
-    more(unused.powers.len(), false, paper)
+    more(lines.len(), false, paper)
 }
 
 /// `3 of 7 rules, parts of 2 more, 41 permissions`.
