@@ -30,8 +30,8 @@ mod report;
 mod standing;
 mod enrich;
 
-pub use enrich::enrich;
 pub use checks::{Caller, Holder, LegacyToken, Verdict};
+pub use enrich::enrich;
 pub use issue::{Check, Evidence, Issue, Object};
 pub use manifests::Manifest;
 pub use objects::{

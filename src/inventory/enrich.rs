@@ -67,7 +67,10 @@ fn block(standing: &Standing, named: &BTreeSet<&str>) -> Attributes {
         .iter()
         .chain(&standing.grants_to_groups)
         .collect();
-    let shown_pods = pods.iter().take(SHOWN).map(|(named, pod)| of_pod(pod, *named));
+    let shown_pods = pods
+        .iter()
+        .take(SHOWN)
+        .map(|(named, pod)| of_pod(pod, *named));
     let shown_bindings = bindings.iter().take(SHOWN).map(|row| binding(row));
     let others = standing.other_uids.iter();
     let entries: [(&str, Attribute); 10] = [

@@ -41,13 +41,18 @@ fn granted(standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
         .copied()
         .collect();
     if !lacks.is_empty() {
-        let text = format!("What it is given today is not all known: the dump has no {}.", lacks.join(", no "));
+        let text = format!(
+            "What it is given today is not all known: the dump has no {}.",
+            lacks.join(", no ")
+        );
         comment(&text, out)?;
     } else if standing.grants.is_empty() {
         comment("Today no binding names it.", out)?;
     }
     for row in standing.grants.iter().take(SHOWN) {
-        let used = row.used.map_or_else(String::new, |used| format!(" ({})", used.as_str()));
+        let used = row
+            .used
+            .map_or_else(String::new, |used| format!(" ({})", used.as_str()));
         let text = format!(
             "Today {} {} gives it {} {}{used}.",
             row.binding.kind, row.binding, row.role_kind, row.role
@@ -58,7 +63,9 @@ fn granted(standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
     if !standing.grants_to_groups.is_empty() {
         let groups: Vec<_> = standing.groups.iter().map(String::as_str).collect();
         let rows = standing.grants_to_groups.iter().take(SHOWN);
-        let bindings: Vec<_> = rows.map(|row| format!("{} {}", row.binding.kind, row.binding)).collect();
+        let bindings: Vec<_> = rows
+            .map(|row| format!("{} {}", row.binding.kind, row.binding))
+            .collect();
         let text = format!(
             "Its groups ({}) are given more, which stays: {}. Of what it used, {} different permissions are among \
              that; they are in these roles all the same.",
@@ -77,7 +84,13 @@ fn not_used(standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
     };
     comment(&format!("Granted and not used: {}.", in_sum(unused)), out)?;
     let mut lines: Vec<_> = (unused.powers.iter())
-        .map(|power| format!("It may {} by {} and did not.", power.power.words(), power.binding))
+        .map(|power| {
+            format!(
+                "It may {} by {} and did not.",
+                power.power.words(),
+                power.binding
+            )
+        })
         .collect();
     lines.dedup();
     for line in lines.iter().take(SHOWN) {

@@ -154,7 +154,11 @@ fn granted(
                 _ if rule.used.as_str() == "unused" => String::new(),
                 n => format!(", {n} of its permissions not"),
             };
-            let text = format!("{}: {}{rest}", clip(&rule.rule, 3 * LONGEST), rule.used.as_str());
+            let text = format!(
+                "{}: {}{rest}",
+                clip(&rule.rule, 3 * LONGEST),
+                rule.used.as_str()
+            );
             paper.entry((PLAIN, ""), INDENT + 2, (DIM, &text))?;
         }
         if row.rules.len() > RULES {

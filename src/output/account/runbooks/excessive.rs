@@ -28,7 +28,13 @@ impl Walk<'_> {
                 });
                 let idle = unused.unused_rules + unused.partly_used_rules > 0;
                 let applies = if idle { Applies::Yes } else { Applies::No };
-                (applies, format!("{used} Rules that it did not use: {}.{worst}", in_sum(unused)))
+                (
+                    applies,
+                    format!(
+                        "{used} Rules that it did not use: {}.{worst}",
+                        in_sum(unused)
+                    ),
+                )
             }
         };
         let mut steps = vec![

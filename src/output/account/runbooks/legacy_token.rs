@@ -41,7 +41,12 @@ impl Walk<'_> {
                 ),
             ));
         }
-        for token in self.standing.map_or(&[][..], |s| &s.legacy_tokens).iter().take(NAMED) {
+        for token in self
+            .standing
+            .map_or(&[][..], |s| &s.legacy_tokens)
+            .iter()
+            .take(NAMED)
+        {
             steps.push(by_hand(format!(
                 "By the dump, Secret {} is {}: {}",
                 token.secret.name,
