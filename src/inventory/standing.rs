@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::finding::{Step, Timestamp};
 
 use super::{
-    AccountUsage, Binding, Grant, GrantRow, GrantUse, Inventory, LegacyToken, Owner, PodRow, Power,
-    Rbac, Rule, Usage, Used, UsedPermission,
+    AccountUsage, Action, Binding, Grant, GrantRow, GrantUse, Inventory, LegacyToken, Owner,
+    PodRow, Power, Rbac, Rule, Usage, Used, UsedPermission,
     checks::{legacy_tokens, unbind},
     issue::{role_of, rule_in_words},
     report::{grants, pod_row},
@@ -242,7 +242,8 @@ fn unused(uses: &[GrantUse<'_>], usage: &AccountUsage) -> Unused {
 fn not_needed(grant: &Grant<'_>, rule: &Rule, usage: &AccountUsage) -> Vec<UnusedPower> {
     let needed = |power: &Power| {
         let mut permissions = usage.permissions.iter();
-        permissions.any(|p| power.is_used_by(&p.action) && grant.reaches(&p.action))
+        let used = |action: &Action| power.is_used_by(action) || may_have_needed(*power, action);
+        permissions.any(|p| used(&p.action) && grant.reaches(&p.action))
     };
     let unused = Power::of(rule).into_iter().filter(|power| !needed(power));
     let binding = grant.binding;
@@ -254,4 +255,17 @@ fn not_needed(grant: &Grant<'_>, rule: &Rule, usage: &AccountUsage) -> Vec<Unuse
             rule: rule_in_words(rule),
         })
         .collect()
+}
+
+/// Whether the request may have needed `escalate` or `bind`: kube-apiserver asks for them when roles and bindings
+/// are written, and logs neither (kubernetes `pkg/registry/rbac`).
+fn may_have_needed(power: Power, action: &Action) -> bool {
+    let written: &[&str] = match power {
+        Power::Escalate => &["roles", "clusterroles"],
+        Power::Bind => &["rolebindings", "clusterrolebindings"],
+        _ => return false,
+    };
+    action.group == "rbac.authorization.k8s.io"
+        && written.contains(&action.resource.as_str())
+        && ["create", "update", "patch"].contains(&action.verb.as_str())
 }

@@ -9,34 +9,7 @@ use super::{Applies, NAMED, Runbook, Walk, by_hand, run, some};
 impl Walk<'_> {
     pub(super) fn excessive(&self) -> Runbook {
         let (ns, name, dossier) = (&self.namespace, &self.name, self.dossier);
-        let used = dossier.used.iter();
-        let wide = used.filter(|p| matches!(p.scope, Scope::Cluster | Scope::ManyNamespaces));
-        let used = format!(
-            "Permissions that it used: {}, {} of them on the whole cluster.",
-            dossier.used.len(),
-            wide.count()
-        );
-        let (applies, why) = match self.standing.and_then(|s| s.unused.as_ref()) {
-            None => {
-                let more = "What else it may do stands in no log: the first two commands tell.";
-                (Applies::Unknown, format!("{used} {more}"))
-            }
-            Some(unused) => {
-                let worst = unused.powers.first().map_or_else(String::new, |power| {
-                    let words = power.power.words();
-                    format!(" It may {words} by {} and did not.", power.binding)
-                });
-                let idle = unused.unused_rules + unused.partly_used_rules > 0;
-                let applies = if idle { Applies::Yes } else { Applies::No };
-                (
-                    applies,
-                    format!(
-                        "{used} Rules that it did not use: {}.{worst}",
-                        in_sum(unused)
-                    ),
-                )
-            }
-        };
+        let (applies, why) = self.width();
         let mut steps = vec![
             run(
                 "What it may do",
@@ -79,6 +52,39 @@ impl Walk<'_> {
             applies,
             why,
             steps,
+        }
+    }
+
+    /// Whether the account has more than it used, as far as that is known.
+    fn width(&self) -> (Applies, String) {
+        let dossier = self.dossier;
+        let used = dossier.used.iter();
+        let wide = used.filter(|p| matches!(p.scope, Scope::Cluster | Scope::ManyNamespaces));
+        let used = format!(
+            "Permissions that it used: {}, {} of them on the whole cluster.",
+            dossier.used.len(),
+            wide.count()
+        );
+        match self.standing.and_then(|s| s.unused.as_ref()) {
+            None => {
+                let more = "What else it may do stands in no log: the first two commands tell.";
+                (Applies::Unknown, format!("{used} {more}"))
+            }
+            Some(unused) => {
+                let worst = unused.powers.first().map_or_else(String::new, |power| {
+                    let words = power.power.words();
+                    format!(" It may {words} by {} and did not.", power.binding)
+                });
+                let idle = unused.unused_rules + unused.partly_used_rules > 0;
+                let applies = if idle { Applies::Yes } else { Applies::No };
+                (
+                    applies,
+                    format!(
+                        "{used} Rules that it did not use: {}.{worst}",
+                        in_sum(unused)
+                    ),
+                )
+            }
         }
     }
 }
