@@ -12,6 +12,7 @@ mod account;
 mod metrics;
 mod rbac;
 mod inventory;
+mod dump;
 mod detectors;
 mod explain;
 

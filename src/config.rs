@@ -36,6 +36,8 @@ pub const MAX_LINE_BYTES: u64 = 64 << 20;
 pub struct Config {
     /// What the pipeline is asked to do.
     pub options: Options,
+    /// Dumps of the cluster, to tell more of each finding.
+    pub inventory: Vec<PathBuf>,
     /// Where the report goes, and how.
     pub output: Output,
     /// What the exit code says.

@@ -33,7 +33,10 @@ pub use report::{
     Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
     Reconciliation, Report, SkippedCount, Trouble,
 };
-pub use run::{Error, accounts, dossiers, permissions, scan, telemetry, usage};
+pub use run::{
+    Error, accounts, dossiers, dossiers_and_usage, permissions, permissions_and_usage, scan,
+    scan_and_usage, telemetry, usage,
+};
 pub use state::State;
 pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
 pub use window::{Bound, Window};

@@ -298,6 +298,11 @@ fn documents_have_their_schema() {
         .unwrap()
         .add("urn:satrail:schema:rbac:1", read("rbac.schema.json"))
         .unwrap()
+        .add(
+            "urn:satrail:schema:inventory:1",
+            read("inventory.schema.json"),
+        )
+        .unwrap()
         .prepare()
         .unwrap();
     let schema = read("account.schema.json");

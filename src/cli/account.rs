@@ -12,13 +12,15 @@ use crate::{
 use super::{
     Surroundings,
     action::{input, output, progress},
-    arguments::{InputArgs, OutputArgs},
+    arguments::{DumpArgs, InputArgs, OutputArgs},
 };
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   satrail account shop/web DIR                     the life of one account on a page
   satrail account shop/web --account 'ops/*' DIR   of several
+  satrail account shop/web DIR --inventory dump.json
+                                                   with its pods, bindings and unused rights
   satrail account shop/web --format json DIR | jq '.accounts[0].pods.values'
                                                    pods that have called the API as it
   satrail account ops/intruder DIR --format json | jq '.accounts[].denied_roles.manifests'
@@ -37,6 +39,8 @@ pub(super) struct AccountArgs {
     account: Vec<AccountPattern>,
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    dumps: DumpArgs,
     /// Read thresholds, allow-list and exceptions of the findings from this file; none is read without
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -54,14 +58,17 @@ pub(super) fn config(
         settings,
         exceptions,
     } = file.unwrap_or_default();
+    let (strict, progress) = (args.input.strict, progress(&args.input, around));
+    let options = Options {
+        settings,
+        exceptions,
+        ..input(args.input, "account shop/web", false, around)?
+    };
     Ok(AccountConfig {
-        strict: args.input.strict,
-        progress: progress(&args.input, around),
-        options: Options {
-            settings,
-            exceptions,
-            ..input(args.input, "account shop/web", false, around)?
-        },
+        strict,
+        progress,
+        inventory: args.dumps.beside(&options.paths)?,
+        options,
         accounts: [args.which].into_iter().chain(args.account).collect(),
         output: output(args.output, around),
     })

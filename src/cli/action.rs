@@ -124,11 +124,16 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
     let options = scan_input(args.input, args.metrics, around)?;
+    let inventory = args.dumps.beside(&options.paths)?;
     let mut output = output(args.output, around);
     if args.verbose && output.format == Format::Table {
         output.format = Format::Detailed;
     }
-    report(options, args.report, strict, progress, output)
+    let config = report(options, args.report, strict, progress, output)?;
+    Ok(Config {
+        inventory,
+        ..config
+    })
 }
 
 /// Metrics alone are read if only they are named: then standard input is no log.
@@ -278,6 +283,7 @@ fn report(
             min_severity: args.min_severity,
             ..options
         },
+        inventory: Vec::new(),
         output,
         judgement: Judgement {
             fail_on: args.fail_on,

@@ -8,7 +8,7 @@ use clap::{
 };
 
 use crate::{
-    config::{FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
+    config::{self, FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
     event::Dialect,
     finding::{Severity, Timestamp},
     metric::ScrapeHints,
@@ -24,6 +24,7 @@ Examples:
   satrail scan DIR --metrics scrapes        audit logs and kube-apiserver's metrics
   satrail scan --since 24h --min-severity medium DIR
   satrail scan --fail-on critical --format json -o report.json DIR
+  satrail scan --inventory dump.json DIR    with the pods and bindings behind each finding
 
   On many machines, then in one place:
   satrail scan --partial-state node1.state DIR
@@ -84,6 +85,8 @@ pub(super) struct ScanArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) metrics: ScrapeArgs,
+    #[command(flatten)]
+    pub(super) dumps: DumpArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
@@ -195,6 +198,28 @@ pub(super) struct ScrapeArgs {
     pub(super) metrics: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) hints: HintArgs,
+}
+
+/// Dumps of the cluster that the log is from.
+#[derive(Debug, Args)]
+pub(super) struct DumpArgs {
+    /// Also read this dump of the cluster (`kubectl get sa,secrets,pods,roles,rolebindings,clusterroles,
+    /// clusterrolebindings -A -o json`): a file, a directory or a glob; may be given several times
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub(super) inventory: Vec<PathBuf>,
+}
+
+impl DumpArgs {
+    /// The dumps, if they and the log are not the same stream.
+    pub(super) fn beside(self, logs: &[PathBuf]) -> Result<Vec<PathBuf>, config::Error> {
+        let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+        if stdin(&self.inventory) && stdin(logs) {
+            return Err(config::Error::new(
+                "standard input cannot be both the dump and the audit log",
+            ));
+        }
+        Ok(self.inventory)
+    }
 }
 
 /// What scrapes do not say themselves.

@@ -15,7 +15,7 @@ use crate::{
 use super::{
     Surroundings,
     action::{input, progress},
-    arguments::{InputArgs, one_of},
+    arguments::{DumpArgs, InputArgs, one_of},
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -23,6 +23,8 @@ Examples:
   satrail rbac --account shop/web DIR           what one account needs, as YAML
   satrail rbac --account 'ops/*' DIR | kubectl diff -f -
   satrail rbac --output roles DIR               a file for each account
+  satrail rbac --account shop/web --inventory dump.json DIR
+                                                with the bindings that these would replace
   satrail rbac --expand-verbs --expand-multi-name --expand-multi-namespace DIR
                                                 as wide as audit2rbac does it
 
@@ -33,6 +35,8 @@ runs seldom before you take permissions away. docs/rbac.md says what counts as u
 pub(super) struct RbacArgs {
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    dumps: DumpArgs,
     /// Only this account, NAMESPACE/NAME; * stands for any characters; may be given several times
     #[arg(long, value_name = "ACCOUNT", value_parser = parse_account, help_heading = "Roles")]
     account: Vec<AccountPattern>,
@@ -65,10 +69,13 @@ enum Verbs {
 /// What is to be done.
 pub(super) fn config(args: RbacArgs, around: &Surroundings) -> Result<RbacConfig, config::Error> {
     let narrow = Widening::default();
+    let (strict, progress) = (args.input.strict, progress(&args.input, around));
+    let options = input(args.input, "rbac", false, around)?;
     Ok(RbacConfig {
-        strict: args.input.strict,
-        progress: progress(&args.input, around),
-        options: input(args.input, "rbac", false, around)?,
+        strict,
+        progress,
+        inventory: args.dumps.beside(&options.paths)?,
+        options,
         accounts: args.account,
         widening: Widening {
             names: args.expand_multi_name.map_or(narrow.names, Into::into),

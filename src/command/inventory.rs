@@ -12,7 +12,7 @@ use crate::{
 use super::{Error, Exit, Verdict, progress::Bar};
 
 /// How to take a dump.
-const HINT: &str = "take one with 'kubectl get sa,secrets,pods,roles,rolebindings,clusterroles,clusterrolebindings -A -o \
+pub(super) const HINT: &str = "take one with 'kubectl get sa,secrets,pods,roles,rolebindings,clusterroles,clusterrolebindings -A -o \
                     json > dump.json'";
 
 /// Reads dumps and logs, writes the report and, if asked for, the manifests.

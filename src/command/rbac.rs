@@ -5,6 +5,7 @@ use std::fs;
 use crate::{
     config::{FailOn, Judgement, RbacConfig},
     finding::Subject,
+    inventory::{self, Usage},
     output::{
         AccountRoles, Destination, RoleSheet, deliver, write_account_roles, write_role_files,
         write_roles,
@@ -14,7 +15,7 @@ use crate::{
     rbac::Roles,
 };
 
-use super::{Error, Verdict, progress::Bar};
+use super::{Error, Verdict, dump, progress::Bar};
 
 /// Reads the logs and writes the roles: all to standard output, or each account's into a file.
 pub fn rbac(config: &RbacConfig) -> Result<Verdict, Error> {
@@ -23,10 +24,25 @@ pub fn rbac(config: &RbacConfig) -> Result<Verdict, Error> {
         fs::create_dir_all(directory).map_err(Error::output(&made))?;
     }
     let bar = Bar::new(config.progress);
-    let (state, used) = pipeline::permissions(&config.options, &bar)?;
-    let report = state.report(&config.options);
+    let mut dumps = dump::read(&config.inventory)?;
+    let (state, used, usage) = if dumps.is_some() {
+        pipeline::permissions_and_usage(&config.options, &bar)?
+    } else {
+        let (state, used) = pipeline::permissions(&config.options, &bar)?;
+        (state, used, Usage::default())
+    };
+    let mut report = state.report(&config.options);
     drop(bar);
-    let (accounts, absent) = rows(&used, config);
+    let (mut accounts, absent) = rows(&used, config);
+    if let Some(dumps) = &mut dumps {
+        dump::confess(dumps, &mut report);
+        let names: Vec<_> = accounts.iter().map(|a| (&*a.namespace, &*a.name)).collect();
+        let told = dump::told(&usage, &report);
+        let standings = inventory::standings(&dumps.inventory, told, &names);
+        for (account, standing) in accounts.iter_mut().zip(standings) {
+            account.inventory = Some(standing);
+        }
+    }
     let sheet = RoleSheet {
         report: &report,
         widening: config.widening,

@@ -4,23 +4,33 @@ use std::time::Instant;
 
 use crate::{
     config::Config,
+    inventory::{Usage, enrich},
     output::{self, Pace, deliver},
     pipeline::{self, Report},
 };
 
-use super::{Error, Verdict, progress::Bar};
+use super::{Error, Verdict, dump, progress::Bar};
 
 /// Reads the logs, writes the report and, if asked for, the partial state.
 pub fn scan(config: &Config) -> Result<Verdict, Error> {
     let started = Instant::now();
     check(config)?;
     let bar = Bar::new(config.progress);
-    let state = pipeline::scan(&config.options, &bar)?;
+    let mut dumps = dump::read(&config.inventory)?;
+    let (state, usage) = match dumps {
+        None => (pipeline::scan(&config.options, &bar)?, Usage::default()),
+        Some(_) => pipeline::scan_and_usage(&config.options, &bar)?,
+    };
     if let Some(to) = &config.partial_state {
         deliver(to, |out| state.write(out)).map_err(Error::output(to))?;
     }
-    let report = state.report(&config.options);
+    let mut report = state.report(&config.options);
     drop(bar);
+    if let Some(dumps) = &mut dumps {
+        dump::confess(dumps, &mut report);
+        let told = dump::told(&usage, &report);
+        enrich(&mut report.findings, &dumps.inventory, told);
+    }
     let pace = Pace {
         elapsed: started.elapsed(),
     };

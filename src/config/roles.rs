@@ -15,6 +15,8 @@ use super::Output;
 pub struct RbacConfig {
     /// What the pipeline is asked to do.
     pub options: Options,
+    /// Dumps of the cluster, to tell what is granted today.
+    pub inventory: Vec<PathBuf>,
     /// Which accounts; all if empty.
     pub accounts: Vec<AccountPattern>,
     /// How much more than was used is granted.
@@ -34,6 +36,8 @@ pub struct RbacConfig {
 pub struct AccountConfig {
     /// What the pipeline is asked to do.
     pub options: Options,
+    /// Dumps of the cluster, to tell what the account has.
+    pub inventory: Vec<PathBuf>,
     /// Which accounts.
     pub accounts: Vec<AccountPattern>,
     /// Where the pages go, and how.

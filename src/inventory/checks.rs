@@ -9,7 +9,7 @@ mod tokens;
 pub use access::Holder;
 pub use tokens::{Caller, LegacyToken, Verdict};
 
-pub(super) use access::{cluster_admins, secret_readers};
+pub(super) use access::{cluster_admins, secret_readers, unbind};
 pub(super) use pods::{Workload, workloads};
 pub(super) use tokens::legacy_tokens;
 

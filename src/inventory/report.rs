@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::{finding::Timestamp, source::Trouble};
 
 use super::{
-    Cell, Dumps, Holder, Inventory, Issue, LegacyToken, Owner, Practice, ProjectedToken, Rbac,
-    Usage, Used,
+    Cell, Dumps, GrantUse, Holder, Inventory, Issue, LegacyToken, Owner, Pod, Practice,
+    ProjectedToken, Rbac, Usage, Used,
     checks::{cluster_admins, issues, legacy_tokens, secret_readers, workloads},
     issue::{Object, rule_in_words},
     manifests::{Manifest, manifests},
@@ -267,13 +267,13 @@ fn account(person: &Person<'_>, world: &World<'_>) -> AccountRow {
         impersonated: log.then_some(usage.impersonated),
         first_seen: usage.first_seen,
         last_seen: usage.last_seen,
-        grants: grants(person, log),
+        grants: grants(granted_minus_used(&person.grants, &person.usage), log),
     }
 }
 
-fn grants(person: &Person<'_>, log: bool) -> Vec<GrantRow> {
-    granted_minus_used(&person.grants, &person.usage)
-        .into_iter()
+/// `log`: whether there was one, so that something can be said of uses.
+pub(super) fn grants(uses: Vec<GrantUse<'_>>, log: bool) -> Vec<GrantRow> {
+    uses.into_iter()
         .map(|grant| {
             let binding = grant.grant.binding;
             let used = grant.used();
@@ -298,27 +298,29 @@ fn grants(person: &Person<'_>, log: bool) -> Vec<GrantRow> {
 }
 
 fn pods(world: &World<'_>) -> Vec<PodRow> {
+    let pods = world.inventory.pods.iter();
+    pods.map(|pod| pod_row(pod, world)).collect()
+}
+
+pub(super) fn pod_row(pod: &Pod, world: &World<'_>) -> PodRow {
     let requests = world.usage.filter(|_| world.knows_pods());
     let inventory = world.inventory;
-    let row = |pod: &super::Pod| {
-        let account = inventory.account(&pod.id.namespace, &pod.account);
-        PodRow {
-            namespace: pod.id.namespace.clone(),
-            name: pod.id.name.clone(),
-            uid: pod.id.uid.clone(),
-            account: pod.account.clone(),
-            node: pod.node.clone(),
-            owner: pod.owner.clone(),
-            phase: pod.phase.clone(),
-            automount: pod.automount,
-            account_automount: account.and_then(|account| account.automount),
-            token_mounted: inventory.automounts(pod),
-            has_token_mount: pod.mounts_at_default_path,
-            tokens: pod.tokens.clone(),
-            requests: requests.map(|usage| usage.pod(&pod.id.uid)),
-        }
-    };
-    inventory.pods.iter().map(row).collect()
+    let account = inventory.account(&pod.id.namespace, &pod.account);
+    PodRow {
+        namespace: pod.id.namespace.clone(),
+        name: pod.id.name.clone(),
+        uid: pod.id.uid.clone(),
+        account: pod.account.clone(),
+        node: pod.node.clone(),
+        owner: pod.owner.clone(),
+        phase: pod.phase.clone(),
+        automount: pod.automount,
+        account_automount: account.and_then(|account| account.automount),
+        token_mounted: inventory.automounts(pod),
+        has_token_mount: pod.mounts_at_default_path,
+        tokens: pod.tokens.clone(),
+        requests: requests.map(|usage| usage.pod(&pod.id.uid)),
+    }
 }
 
 fn gone(world: &World<'_>) -> Vec<Gone> {

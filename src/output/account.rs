@@ -9,9 +9,12 @@ use serde::Serialize;
 
 use crate::{
     finding::{Attribute, Finding},
+    inventory::Standing,
     pipeline::{Coverage, Dossier, Input, Report},
     rbac::Roles,
 };
+
+pub(in crate::output) use page::in_sum;
 
 use super::{Format, Look, SCHEMA_VERSION, TOOL, Tool, json_line, jsonl};
 use runbooks::Runbook;
@@ -28,15 +31,24 @@ pub struct AccountPage<'a> {
     findings_about: Vec<&'a Finding>,
     /// Findings about others that name it: who minted, impersonated, bound.
     findings_naming: Vec<&'a Finding>,
+    /// What a dump of the cluster says of it; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventory: Option<Standing>,
     /// The runbooks of ServiceAccounts, with its own names filled in.
     runbooks: Vec<Runbook>,
 }
 
 impl<'a> AccountPage<'a> {
     /// `denied` are the roles that would allow what was refused; `log` is how the log is named on a
-    /// command line, quoted for a shell.
+    /// command line, quoted for a shell; `standing` is what a dump says, if there is one.
     #[must_use]
-    pub fn new(dossier: &'a Dossier, denied: Roles, findings: &'a [Finding], log: &str) -> Self {
+    pub fn new(
+        dossier: &'a Dossier,
+        denied: Roles,
+        findings: &'a [Finding],
+        log: &str,
+        standing: Option<Standing>,
+    ) -> Self {
         let is_about = |finding: &&Finding| {
             finding.subject.namespace.as_deref() == Some(&dossier.namespace)
                 && finding.subject.name == dossier.name
@@ -58,7 +70,8 @@ impl<'a> AccountPage<'a> {
             denied_roles: denied,
             findings_about: about,
             findings_naming: others.into_iter().filter(named).collect(),
-            runbooks: runbooks::walk(dossier, log),
+            runbooks: runbooks::walk(dossier, log, standing.as_ref()),
+            inventory: standing,
         }
     }
 }

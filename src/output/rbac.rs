@@ -1,5 +1,7 @@
 //! `satrail rbac`: roles as YAML with comments that say where they come from, or as JSON.
 
+mod today;
+
 use std::{
     fmt::Write as _,
     io::{self, Write},
@@ -9,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     finding::Subject,
+    inventory::Standing,
     permission::{Used, Uses},
     pipeline::{Coverage, Input, Report},
     rbac::{Manifest, Roles, Widening, yaml},
@@ -59,6 +62,9 @@ pub struct AccountRoles {
     /// The roles.
     #[serde(flatten)]
     pub roles: Roles,
+    /// What a dump of the cluster says of the account; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Standing>,
 }
 
 impl AccountRoles {
@@ -74,6 +80,7 @@ impl AccountRoles {
             nameless: used.nameless.count,
             undecided: used.undecided.count,
             roles,
+            inventory: None,
         }
     }
 
@@ -216,7 +223,8 @@ fn account_yaml(account: &AccountRoles, out: &mut dyn Write) -> io::Result<()> {
     let title = summary(account);
     if account.roles.manifests.is_empty() {
         writeln!(out, "---")?;
-        return comment(&format!("{title}: it needs no role"), out);
+        comment(&format!("{title}: it needs no role"), out)?;
+        return today::write(account, out);
     }
     for (n, manifest) in account.roles.manifests.iter().enumerate() {
         writeln!(out, "---")?;
@@ -225,6 +233,7 @@ fn account_yaml(account: &AccountRoles, out: &mut dyn Write) -> io::Result<()> {
             for note in &account.roles.notes {
                 comment(note, out)?;
             }
+            today::write(account, out)?;
         }
         comment(&purpose(account, manifest), out)?;
         let value = serde_json::to_value(manifest)?;

@@ -13,7 +13,7 @@ use std::{
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    finding::{Evidence, Finding, Severity, Subject, SubjectKind},
+    finding::{Attribute, Evidence, Finding, Severity, Subject, SubjectKind},
     pipeline::{Input, MetricsInput, Report},
 };
 
@@ -221,6 +221,12 @@ fn findings(findings: &[Finding], paper: &mut Paper<'_>) -> io::Result<()> {
         paper.blank()?;
         headline(finding, &columns, paper)?;
         paper.entry((PLAIN, ""), INDENT, (PLAIN, &finding.summary))?;
+        if let Some(Attribute::Map(dump)) = finding.attributes.get("inventory")
+            && let Some(Attribute::Text(summary)) = dump.get("summary")
+        {
+            let summary = clip(summary, 4 * LONGEST_NAME);
+            paper.entry((DIM, "      has:"), INDENT, (PLAIN, &summary))?;
+        }
         let advice = &finding.remediation.summary;
         // What is good to know and no more asks for nothing.
         if !advice.is_empty() && finding.severity > Severity::Info {

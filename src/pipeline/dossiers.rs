@@ -95,6 +95,14 @@ impl Dossiers {
     }
 }
 
+impl Dossier {
+    /// The dossier of an account that the log does not know.
+    #[must_use]
+    pub fn empty(account: ServiceAccount<'_>) -> Self {
+        Entry::default().file(account, &Used::default())
+    }
+}
+
 impl Study for Dossiers {
     fn event(&mut self, _event: &Event<'_>) {}
 

@@ -90,6 +90,47 @@ pub fn usage(options: &Options, progress: &dyn Progress) -> Result<(State, Usage
     Ok((state, used.usage()))
 }
 
+/// [`permissions`], and what an inventory wants to know.
+pub fn permissions_and_usage(
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(State, UsedByAccount, Usage), Error> {
+    let new = || (UsedByAccount::default(), Used::default());
+    let (state, (permissions, used)) = beside_scan(options, progress, &new)?;
+    Ok((state, permissions, used.usage()))
+}
+
+/// [`dossiers`], and what an inventory wants to know.
+pub fn dossiers_and_usage(
+    options: &Options,
+    wanted: &[AccountPattern],
+    progress: &dyn Progress,
+) -> Result<(State, Dossiers, Usage), Error> {
+    let wanted: Arc<[AccountPattern]> = wanted.into();
+    let new = || (Dossiers::new(Arc::clone(&wanted)), Used::default());
+    let (state, (dossiers, used)) = beside_scan(options, progress, &new)?;
+    Ok((state, dossiers, used.usage()))
+}
+
+/// [`scan`], and what an inventory wants to know.
+pub fn scan_and_usage(options: &Options, progress: &dyn Progress) -> Result<(State, Usage), Error> {
+    let mut scrapes = Scrapes::read(options, progress)?;
+    let (folded, newest) = study::<(Scan, Used)>(options, progress, &Default::default)?;
+    let Folded {
+        reading,
+        ledger,
+        study: (scan, mut used),
+    } = folded;
+    scrapes.keep(options.window.span(newest.or(scrapes.newest())));
+    ledger.count_open(&mut used);
+    let folded = Folded {
+        reading,
+        ledger,
+        study: scan,
+    };
+    Ok((State::new(folded, scrapes, options.dedup), used.usage()))
+}
+
 /// A scan and another study in one pass.
 fn beside_scan<S: Study>(
     options: &Options,

@@ -157,8 +157,12 @@ fn json_has_its_schema() {
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let report: Value =
         serde_json::from_str(include_str!("../../schema/report.schema.json")).unwrap();
+    let inventory: Value =
+        serde_json::from_str(include_str!("../../schema/inventory.schema.json")).unwrap();
     let registry = jsonschema::Registry::new()
         .add("urn:satrail:schema:report:1", report)
+        .unwrap()
+        .add("urn:satrail:schema:inventory:1", inventory)
         .unwrap()
         .prepare()
         .unwrap();

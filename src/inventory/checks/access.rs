@@ -195,7 +195,7 @@ fn remediation(person: &Person<'_>, held: &BTreeMap<Power, Held>) -> Remediation
 }
 
 /// Takes a role away from one account: deletes the binding if nobody else is in it.
-pub(super) fn unbind(grant: &Grant<'_>) -> Step {
+pub(in super::super) fn unbind(grant: &Grant<'_>) -> Step {
     let binding = grant.binding;
     let name = quote(&binding.id.name);
     let others = binding.subjects.len() - 1;

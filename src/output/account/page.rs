@@ -1,6 +1,9 @@
 //! The page for people: from who it is to what to do.
 
 mod matrix;
+mod standing;
+
+pub(in crate::output) use standing::in_sum;
 
 use std::{
     fmt::Write as _,
@@ -79,6 +82,9 @@ fn one(page: &AccountPage<'_>, paper: &mut Paper<'_>) -> io::Result<()> {
     tokens(dossier, paper)?;
     callers(dossier, paper)?;
     deeds(dossier, paper)?;
+    if let Some(standing) = &page.inventory {
+        standing::write(standing, paper)?;
+    }
     runbooks(page, paper)
 }
 

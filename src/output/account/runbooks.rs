@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::{
     finding::Step,
     finding::quote,
+    inventory::Standing,
     pipeline::{Dossier, Values},
 };
 
@@ -52,10 +53,32 @@ struct Walk<'a> {
     name: String,
     user: String,
     log: &'a str,
+    /// What a dump says, if there is one.
+    standing: Option<&'a Standing>,
+}
+
+impl Walk<'_> {
+    /// `shop deployment/web`: what runs as the account and can be restarted or given another one.
+    fn workloads(&self) -> Vec<(&str, String)> {
+        let all = self.standing.map_or(&[][..], |s| &s.workloads);
+        let known = all.iter().filter_map(|workload| {
+            let kind = match workload.kind.as_str() {
+                "Deployment" => "deployment",
+                "StatefulSet" => "statefulset",
+                "DaemonSet" => "daemonset",
+                _ => return None,
+            };
+            possible(&workload.name).then(|| {
+                let target = format!("{kind}/{}", workload.name);
+                (workload.name.as_str(), target)
+            })
+        });
+        known.take(NAMED).collect()
+    }
 }
 
 /// All five; `log` names the log on a command line.
-pub(super) fn walk(dossier: &Dossier, log: &str) -> Vec<Runbook> {
+pub(super) fn walk(dossier: &Dossier, log: &str, standing: Option<&Standing>) -> Vec<Runbook> {
     let user = format!(
         "system:serviceaccount:{}:{}",
         dossier.namespace, dossier.name
@@ -66,6 +89,7 @@ pub(super) fn walk(dossier: &Dossier, log: &str) -> Vec<Runbook> {
         name: quote(&dossier.name),
         user: quote(&user),
         log,
+        standing,
     };
     vec![
         walk.legacy_token(),
@@ -106,9 +130,12 @@ fn some(values: &Values) -> String {
 /// The first values as words of a shell command, those aside that no object can be called.
 fn words(values: &Values) -> Vec<String> {
     let names = values.values.iter().map(|value| value.value.as_str());
+    let names = names.filter(|name| possible(name));
+    names.take(NAMED).map(quote).collect()
+}
+
+/// Whether an object can be called that.
+fn possible(name: &str) -> bool {
     let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
-    let possible = |name: &&str| {
-        (1..=253).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(inside)
-    };
-    names.filter(possible).take(NAMED).map(quote).collect()
+    (1..=253).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(inside)
 }

@@ -30,6 +30,15 @@ impl Walk<'_> {
                 "Of them, those that called the API in this log: {pods}"
             )));
         }
+        for (name, target) in self.workloads() {
+            steps.push(run(
+                &format!("{target} runs as it: an account of its own, with the role that it needs"),
+                format!(
+                    "kubectl -n {ns} create serviceaccount {name} && \
+                     kubectl -n {ns} set serviceaccount {target} {name}"
+                ),
+            ));
+        }
         steps.push(run(
             "For each workload that needs the API: an account of its own, with the role that it needs",
             format!("satrail rbac --account {ns}/{name} {}", self.log),

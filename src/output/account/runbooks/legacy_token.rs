@@ -2,7 +2,7 @@
 
 use crate::finding::Step;
 
-use super::{Applies, Runbook, Walk, by_hand, run, some, words};
+use super::{Applies, NAMED, Runbook, Walk, by_hand, run, some, words};
 
 /// Every container, those that run first included.
 const CONTAINERS: &str = "(.spec.containers + (.spec.initContainers // []))[]";
@@ -40,6 +40,19 @@ impl Walk<'_> {
                      type=kubernetes.io/service-account-token"
                 ),
             ));
+        }
+        for token in self
+            .standing
+            .map_or(&[][..], |s| &s.legacy_tokens)
+            .iter()
+            .take(NAMED)
+        {
+            steps.push(by_hand(format!(
+                "By the dump, Secret {} is {}: {}",
+                token.secret.name,
+                token.verdict.words(),
+                token.because
+            )));
         }
         steps.push(by_hand(format!(
             "Who uses it: a legacy token names no pod. In this log the account came from {} as {}",

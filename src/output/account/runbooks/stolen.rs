@@ -5,7 +5,7 @@ use crate::{
     pipeline::{Credential, Values},
 };
 
-use super::{Applies, Runbook, Walk, by_hand, run, some, words};
+use super::{Applies, NAMED, Runbook, Walk, by_hand, possible, run, some, words};
 
 impl Walk<'_> {
     pub(super) fn stolen(&self) -> Runbook {
@@ -51,7 +51,20 @@ impl Walk<'_> {
                 format!("kubectl -n {ns} delete pod {}", pods.join(" ")),
             ));
         }
-        let secrets = words(&dossier.legacy_secrets);
+        let targets: Vec<_> = (self.workloads().into_iter()).map(|(_, t)| t).collect();
+        if !targets.is_empty() {
+            steps.push(run(
+                "All its pods of today: new ones get new tokens, the old tokens die with the old pods",
+                format!("kubectl -n {ns} rollout restart {}", targets.join(" ")),
+            ));
+        }
+        let mut secrets = words(&dossier.legacy_secrets);
+        for token in self.standing.map_or(&[][..], |s| &s.legacy_tokens) {
+            let name = &token.secret.name;
+            if possible(name) && !secrets.contains(name) && secrets.len() < NAMED {
+                secrets.push(name.clone());
+            }
+        }
         if !secrets.is_empty() {
             steps.push(run(
                 "A legacy token dies with its Secret",
