@@ -40,6 +40,11 @@ const EXPECT: &[Expected] = &[
                 "kube-system/stratus-admin",
             ),
             ("legacy-token", Severity::High, "kube-system/stratus-admin"),
+            (
+                "legacy-token-secret-created",
+                Severity::High,
+                "red/attacker",
+            ),
         ],
     },
     Expected {
@@ -47,9 +52,8 @@ const EXPECT: &[Expected] = &[
         findings: &[("csr-approved", Severity::Critical, "red/attacker")],
     },
     Expected {
-        // token-minted, and whoever uses the token: another module's.
         technique: "create-token",
-        findings: &[],
+        findings: &[("token-minted", Severity::High, "red/attacker")],
     },
     Expected {
         technique: "dump-secrets",
