@@ -225,7 +225,7 @@ fn findings(findings: &[Finding], paper: &mut Paper<'_>) -> io::Result<()> {
             && let Some(Attribute::Text(summary)) = dump.get("summary")
         {
             let summary = clip(summary, 4 * LONGEST_NAME);
-            paper.entry((DIM, "      has:"), INDENT, (PLAIN, &summary))?;
+            paper.entry((DIM, "     has:"), INDENT, (PLAIN, &summary))?;
         }
         let advice = &finding.remediation.summary;
         // What is good to know and no more asks for nothing.
