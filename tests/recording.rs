@@ -195,7 +195,11 @@ fn only_the_known_exception_is_high_in_the_quiet_part() {
     requests.retain(|(_, e)| e["requestReceivedTimestamp"].as_str().unwrap() < END_OF_QUIET);
     let findings = findings(
         &requests,
-        &[&BLIND[..], &["invalidated-legacy-token"]].concat(),
+        &[
+            &BLIND[..],
+            &["invalidated-legacy-token", "authentication-failing"],
+        ]
+        .concat(),
     );
     let high = findings.iter().filter(|f| f.severity >= Severity::High);
     let high: Vec<String> = high

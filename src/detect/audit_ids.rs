@@ -142,12 +142,11 @@ impl<const MOST: usize> Ids<MOST> {
             return;
         }
         let sighting = Sighting::of(event);
-        match self.kept.get_mut(&hash) {
-            Some(uses) => uses.add(sighting),
-            None => {
-                self.kept.insert(hash, Uses::new(Id::of(id), sighting));
-                self.shrink();
-            }
+        if let Some(uses) = self.kept.get_mut(&hash) {
+            uses.add(sighting);
+        } else {
+            self.kept.insert(hash, Uses::new(Id::of(id), sighting));
+            self.shrink();
         }
     }
 

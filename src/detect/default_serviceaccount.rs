@@ -92,7 +92,7 @@ impl Detector for DefaultServiceAccount {
         }
         if let Some(account) = event.service_account() {
             self.accounts.note(account.namespace, |activity| {
-                activity.add(Deed::of(event), event)
+                activity.add(Deed::of(event), event);
             });
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::{Event, ServiceAccount, Text},
     finding::{Finding, Timestamp},
 };
 
@@ -148,8 +148,9 @@ impl Detector for InvalidatedLegacyToken {
         if event.user.name.is_empty() {
             if event.code == Some(401) {
                 let (hash, name) = caller(event);
-                let slot = self.refused.slot(hash, || name);
-                slot.into_iter().for_each(|refusals| refusals.add(event));
+                if let Some(refusals) = self.refused.slot(hash, || name) {
+                    refusals.add(event);
+                }
             }
             return;
         }
@@ -226,7 +227,7 @@ impl InvalidatedLegacyToken {
                 None => return,
             },
         };
-        let [namespace, name] = [object.namespace, object.name].map(|text| text.read());
+        let [namespace, name] = [object.namespace, object.name].map(Text::read);
         if name.is_empty() || token_secret::is_helm_release(&name) {
             return;
         }

@@ -217,7 +217,9 @@ impl LegacyTokenSecretCreated {
                 let slot = self
                     .filled_in
                     .slot(token_secret::hash(&namespace, &secret), name);
-                slot.into_iter().for_each(|seen| seen.add(event));
+                if let Some(seen) = slot {
+                    seen.add(event);
+                }
             }
             return;
         }
@@ -235,9 +237,10 @@ impl LegacyTokenSecretCreated {
             return;
         }
         let creator = event.user.name.read();
-        let table = match secret.contains("token") {
-            true => &mut self.token_named,
-            false => &mut self.otherwise_named,
+        let table = if secret.contains("token") {
+            &mut self.token_named
+        } else {
+            &mut self.otherwise_named
         };
         let hash = super::keyed::hash(0, &[&namespace, &secret, &creator]);
         let name = || format!("{namespace}\n{secret}\n{creator}");

@@ -111,10 +111,9 @@ fn parse(
 }
 
 /// A whole file, decompressed, what there is to say about it, and its lines that are too long.
-fn text(
-    input: &Input,
-    limits: &source::Limits,
-) -> Result<(Vec<u8>, Vec<Trouble>, Vec<BadLine>), Trouble> {
+type Whole = (Vec<u8>, Vec<Trouble>, Vec<BadLine>);
+
+fn text(input: &Input, limits: &source::Limits) -> Result<Whole, Trouble> {
     let source = input.open(limits)?;
     let (mut buffer, mut text, mut long) = (Buffer::new(), Vec::new(), Vec::new());
     while let Some(chunk) = source.next(&mut buffer) {

@@ -24,9 +24,10 @@ pub(super) fn finding(
         evidence.merge(caller.refusals.evidence.clone());
     }
     let labelled = ends.iter().any(|(end, _)| *end == End::LabelledInvalid);
-    let severity = match labelled || uses.said.count() > 0 {
-        true => Severity::Medium,
-        false => Severity::Low,
+    let severity = if labelled || uses.said.count() > 0 {
+        Severity::Medium
+    } else {
+        Severity::Low
     };
     let refused: u64 = stranded.iter().map(|caller| caller.refused).sum();
     let first = stranded

@@ -190,19 +190,21 @@ fn not_used(unused: &Unused, paper: &mut Paper<'_>) -> io::Result<()> {
 
 /// `3 of 7 rules, parts of 2 more, 41 permissions`.
 pub(in crate::output) fn in_sum(unused: &Unused) -> String {
-    let mut text = format!(
+    let rules = format!(
         "{} of {} in this log",
         unused.unused_rules,
         units::count(unused.rules as u64, "rule")
     );
-    if unused.partly_used_rules > 0 {
-        text += &format!(", parts of {} more", unused.partly_used_rules);
-    }
-    if unused.permissions > 0 {
-        text += &format!(
+    let partly = match unused.partly_used_rules {
+        0 => String::new(),
+        more => format!(", parts of {more} more"),
+    };
+    let permissions = match unused.permissions {
+        0 => String::new(),
+        n => format!(
             "; {}, those of rules with * aside",
-            units::count(unused.permissions as u64, "permission")
-        );
-    }
-    text
+            units::count(n as u64, "permission")
+        ),
+    };
+    format!("{rules}{partly}{permissions}")
 }
