@@ -9,6 +9,7 @@ mod severity;
 mod shell;
 mod subject;
 mod timestamp;
+mod tracking;
 
 pub use attribute::{Attribute, Attributes};
 pub use related::{Involved, Related, Story, relate, stories};
@@ -16,6 +17,7 @@ pub use severity::Severity;
 pub use shell::quote;
 pub use subject::{Subject, SubjectKind};
 pub use timestamp::Timestamp;
+pub use tracking::{Status, Tracking};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,9 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// What to do about it.
     pub remediation: Remediation,
+    /// What became of it since earlier runs; `None` where runs are not followed.
+    #[serde(flatten)]
+    pub tracking: Option<Tracking>,
 }
 
 /// One audit event, or one scrape of metrics, that a finding rests on.

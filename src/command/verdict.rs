@@ -103,6 +103,7 @@ mod tests {
             involves: Involved::default(),
             related: Vec::new(),
             evidence: Vec::new(),
+            tracking: None,
             remediation: Remediation {
                 summary: String::new(),
                 steps: Vec::new(),

@@ -27,6 +27,7 @@ pub(super) fn draft(
         involves: Involved::default(),
         related: Vec::new(),
         evidence: evidence.show(context),
+        tracking: None,
         remediation: Remediation {
             summary: String::new(),
             steps: Vec::new(),

@@ -36,6 +36,7 @@ impl Scraped<'_> {
             involves: Involved::default(),
             related: Vec::new(),
             evidence: self.counter.evidence(archive),
+            tracking: None,
             remediation: self.remediation,
             subject,
         }

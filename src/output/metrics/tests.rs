@@ -36,6 +36,7 @@ fn finding(namespace: &str, name: &str, severity: Severity) -> Finding {
         involves: Involved::default(),
         related: Vec::new(),
         evidence: Vec::new(),
+        tracking: None,
         remediation: Remediation {
             summary: String::new(),
             steps: Vec::new(),

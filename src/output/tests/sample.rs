@@ -243,6 +243,7 @@ impl Draft<'_> {
                 file: "audit/audit.log".to_owned(),
                 line: Some(17),
             }],
+            tracking: None,
             remediation: Remediation {
                 summary: self.advice.to_owned(),
                 steps: vec![Step {
