@@ -3,6 +3,7 @@
 //! The only place that knows about threads and order. Knows no output and no format.
 
 mod window;
+mod day;
 mod options;
 mod progress;
 mod report;

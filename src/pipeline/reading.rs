@@ -1,6 +1,6 @@
 //! What reading itself leaves behind: counts, bad lines, places.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub(super) struct Reading {
     pub(super) places: Places,
     pub(super) forms: FormsSeen,
     pub(super) troubles: BTreeSet<Trouble>,
+    /// How far each source was read, for whoever goes on from there.
+    #[serde(skip)]
+    pub(super) ends: BTreeMap<u64, u64>,
 }
 
 impl Reading {
@@ -64,5 +67,6 @@ impl Reading {
         self.places += other.places;
         self.forms.merge(other.forms);
         self.troubles.extend(other.troubles);
+        self.ends.extend(other.ends);
     }
 }

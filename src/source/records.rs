@@ -191,6 +191,11 @@ impl Records {
         if filled == 0 {
             return None;
         }
+        if let Some((start, _)) = filling.start
+            && text.tail_waits()
+        {
+            return (start > 0).then(|| lines(start, &mut filling, text, buffer));
+        }
         if let Some((start, line)) = filling.start.take() {
             let end = filled;
             // A splitter says where a record starts before it looks at its first byte.
@@ -203,7 +208,7 @@ impl Records {
                 });
             }
         }
-        let unended = !buffer.get(0..filled).ends_with(b"\n");
+        let unended = !buffer.get(0..filled).ends_with(b"\n") && !text.tail_waits();
         let piece = lines(filled, &mut filling, text, buffer);
         Some(match piece {
             Piece::Records {
