@@ -209,6 +209,15 @@ impl Source {
         }
     }
 
+    /// [`Seal::hash`] at [`Source::end`], if it came along with reading: of streams that are read in part.
+    #[must_use]
+    pub fn seal(&self) -> Option<u128> {
+        match &self.reader {
+            Reader::Plain(_) => None,
+            Reader::Stream(stream) => stream.seal(),
+        }
+    }
+
     /// What kept it from being read to its end, and what was left out. Complete once every thread
     /// has got its `None`.
     #[must_use]

@@ -237,9 +237,8 @@ impl Shared<'_> {
             .retain(|other| !Arc::ptr_eq(other, &opened));
         if let Some(opened) = Arc::into_inner(opened) {
             reading.stored_bytes += opened.source.stored_bytes_read();
-            reading
-                .ends
-                .insert(opened.source.key(), opened.source.end());
+            let (key, end) = (opened.source.key(), opened.source.end());
+            reading.ends.insert(key, (end, opened.source.seal()));
             reading.troubles.extend(opened.source.troubles());
         }
     }

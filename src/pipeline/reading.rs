@@ -30,9 +30,10 @@ pub(super) struct Reading {
     pub(super) places: Places,
     pub(super) forms: FormsSeen,
     pub(super) troubles: BTreeSet<Trouble>,
-    /// How far each source was read, for whoever goes on from there.
+    /// How far each source was read, for whoever goes on from there, and the seal of what stands before
+    /// if it is known.
     #[serde(skip)]
-    pub(super) ends: BTreeMap<u64, u64>,
+    pub(super) ends: BTreeMap<u64, (u64, Option<u128>)>,
 }
 
 impl Reading {
@@ -44,6 +45,16 @@ impl Reading {
             self.shown.insert((bad.origin, bad.why));
             self.shrink();
         }
+    }
+
+    /// Forgets where lines of these sources stood.
+    pub(super) fn forget(&mut self, sources: &BTreeSet<u64>) {
+        self.shown
+            .retain(|(origin, _)| !sources.contains(&origin.source));
+        self.places.forget(sources);
+        self.forms
+            .files
+            .retain(|source, _| !sources.contains(source));
     }
 
     fn shrink(&mut self) {

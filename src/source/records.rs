@@ -257,7 +257,7 @@ impl Records {
             ended,
         } = skipped;
         let offset = text.offset;
-        text.offset += bytes;
+        text.skips(bytes);
         if ended == Some(false) {
             let lines = u32::try_from(lines).unwrap_or(u32::MAX);
             return Piece::Records {
@@ -284,6 +284,7 @@ fn lines(end: usize, filling: &mut Filling, text: &mut Text, buffer: &Buffer) ->
     };
     let offset = text.offset;
     text.offset += end as u64;
+    text.passes(buffer.get(0..end));
     Piece::Records {
         offset,
         range: 0..end,

@@ -12,6 +12,7 @@ use std::{
 };
 
 use memchr::{memchr, memrchr};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     Limits, Trouble,
@@ -20,6 +21,7 @@ use super::{
     documents::Documents,
     framing::{self, Framing, framing},
     lock,
+    probe::Seal,
     records::{CHUNK, Records},
     sniff::{ENOUGH, Format, sniff},
     split::Splitter,
@@ -61,6 +63,8 @@ pub(super) struct Text {
     pub(super) offset: u64,
     stage: Stage,
     tail: Tail,
+    /// The last bytes before `offset`, if they were kept.
+    before: Option<Vec<u8>>,
 }
 
 /// What becomes of a last record that has no end.
@@ -115,6 +119,7 @@ impl Stream {
                     offset: 0,
                     stage: Stage::Unread,
                     tail: Tail::Final,
+                    before: None,
                 },
                 records: None,
                 foreign: None,
@@ -128,6 +133,7 @@ impl Stream {
         self.from = from;
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.text.tail = if grows { Tail::Waits } else { Tail::WaitsIfCut };
+        state.text.before = Some(Vec::new());
         self
     }
 
@@ -159,6 +165,11 @@ impl Stream {
     /// How far it was read, in the decompressed stream.
     pub(super) fn end(&self) -> u64 {
         lock(&self.state).text.offset.max(self.from)
+    }
+
+    /// A hash of what stands before that, if it is known: [`super::Seal::hash`].
+    pub(super) fn seal(&self) -> Option<u128> {
+        lock(&self.state).text.before.as_deref().map(xxh3_128)
     }
 
     pub(super) fn stored_bytes_read(&self) -> u64 {
@@ -210,6 +221,7 @@ impl State {
             Format::Text { mark } => {
                 text.used = mark;
                 text.offset = mark as u64;
+                text.passes(&head[..mark]);
                 let framing = if any_framing {
                     framing(&head[mark..])
                 } else {
@@ -253,12 +265,12 @@ impl Text {
             if let Some(at) = memrchr(b'\n', buffer.get(searched..filled)) {
                 let end = searched + at + 1;
                 self.carry.extend_from_slice(buffer.get(end..filled));
-                return Some(self.lines(end));
+                return Some(self.lines(buffer, end));
             }
             if filled > max_line {
                 let bytes = filled as u64 + self.skip(buffer, block);
                 let offset = self.offset;
-                self.offset += bytes;
+                self.skips(bytes);
                 return Some(Piece::TooLong {
                     offset,
                     bytes,
@@ -266,7 +278,7 @@ impl Text {
                 });
             }
             if self.stage == Stage::Ended {
-                return (filled > 0 && !self.tail_waits()).then(|| self.lines(filled));
+                return (filled > 0 && !self.tail_waits()).then(|| self.lines(buffer, filled));
             }
             searched = filled;
         }
@@ -290,8 +302,25 @@ impl Text {
             let skipped = usize::try_from(from - self.offset).unwrap_or(usize::MAX);
             let skipped = skipped.min(filled);
             self.offset += skipped as u64;
+            self.passes(buffer.get(0..skipped));
             self.carry.extend_from_slice(buffer.get(skipped..filled));
         }
+    }
+
+    /// Keeps the last of the bytes that `offset` has gone past.
+    pub(super) fn passes(&mut self, bytes: &[u8]) {
+        if let Some(before) = &mut self.before {
+            let last = bytes.len().saturating_sub(Seal::BYTES);
+            before.extend_from_slice(&bytes[last..]);
+            let old = before.len().saturating_sub(Seal::BYTES);
+            before.drain(..old);
+        }
+    }
+
+    /// Goes past bytes that nobody has kept.
+    pub(super) fn skips(&mut self, bytes: u64) {
+        self.offset += bytes;
+        self.before = None;
     }
 
     /// Puts what the last chunk left over into the buffer; how much that is.
@@ -303,9 +332,10 @@ impl Text {
         filled
     }
 
-    fn lines(&mut self, end: usize) -> Piece {
+    fn lines(&mut self, buffer: &Buffer, end: usize) -> Piece {
         let offset = self.offset;
         self.offset += end as u64;
+        self.passes(buffer.get(0..end));
         Piece::Lines {
             offset,
             range: 0..end,

@@ -87,6 +87,10 @@ proptest! {
             found.extend(read_records(&source));
             prop_assert!(source.end() >= from && source.end() <= size as u64);
             from = source.end();
+            if let Some(seal) = source.seal() {
+                let input = only(&find(std::slice::from_ref(&path))).clone();
+                prop_assert_eq!(input.seal(probe.compression, from).unwrap().map(|seal| seal.hash), Some(seal));
+            }
         }
         prop_assert_eq!(from, content.len() as u64);
         prop_assert_eq!(found, whole);
