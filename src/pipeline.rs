@@ -25,7 +25,7 @@ mod run;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
 pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
-pub use exceptions::{AccountPattern, Exception, apply_exceptions, settle};
+pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle};
 pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
 pub use report::{
