@@ -344,12 +344,18 @@ fn exceptions(exceptions: &Exceptions, paper: &mut Paper<'_>) -> io::Result<()> 
 }
 
 fn exception(used: &ExceptionUse) -> String {
+    let by = |what: &str, text: &Option<String>| {
+        let said = text.as_ref().map(|text| format!(" {what} {text}"));
+        said.unwrap_or_default()
+    };
     format!(
-        "{} {} until {}, {}: {}",
+        "{} {}{} until {}, {}{}: {}",
         used.detector,
         used.account,
+        by("fingerprint", &used.fingerprint),
         used.expires,
         units::count(used.findings, "finding"),
+        by("by", &used.owner),
         used.reason
     )
 }

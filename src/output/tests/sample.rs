@@ -98,6 +98,7 @@ pub(super) fn poisoned(text: &str) -> Report {
     for used in &mut report.exceptions.applied {
         text.clone_into(&mut used.reason);
         text.clone_into(&mut used.account);
+        used.owner = Some(text.to_owned());
     }
     report
 }
@@ -340,17 +341,24 @@ fn exceptions() -> Exceptions {
     let used = |detector: &str, account: &str, reason: &str, findings| ExceptionUse {
         detector: detector.to_owned(),
         account: account.to_owned(),
+        fingerprint: None,
         reason: reason.to_owned(),
+        owner: None,
         expires: "2027-01-31".to_owned(),
         findings,
     };
+    let moves = "OPS-123: moves to projected tokens";
     Exceptions {
-        applied: vec![used(
-            "legacy-token",
-            "ci/*",
-            "OPS-123: moves to projected tokens",
-            3,
-        )],
+        applied: vec![
+            ExceptionUse {
+                owner: Some("team-ci".to_owned()),
+                ..used("legacy-token", "ci/*", moves, 3)
+            },
+            ExceptionUse {
+                fingerprint: Some("fb16fb80f352ca4b2d4f914d7f69d225".to_owned()),
+                ..used("stale-token", "ops/backup", "restarts on Sunday", 1)
+            },
+        ],
         expired: vec![used("secret-listing", "shop/web", "migration of May", 1)],
         unused: vec![used("*", "old/*", "namespace is being removed", 0)],
     }
