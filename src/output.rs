@@ -23,7 +23,7 @@ pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
 pub use inventory::write_inventory;
-pub use metrics::{Moment, write_metrics, write_openmetrics};
+pub use metrics::{LastRun, Moment, Present, write_metrics, write_openmetrics};
 pub use paper::Look;
 pub use rbac::{
     AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,

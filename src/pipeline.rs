@@ -42,5 +42,7 @@ pub use run::{
     scan_and_usage, telemetry, usage,
 };
 pub use state::State;
-pub use telemetry::{Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry};
+pub use telemetry::{
+    Counter, Counts, OTHER, PUBLISHED, Published, Sampling, TOP, Telemetry, Total,
+};
 pub use window::{Bound, Window};

@@ -112,7 +112,7 @@ fn the_documentation_of_alerts_is_up_to_date() {
 
 fn document(template: &Template, text: &mut String) {
     let source = match (template.source, template.kubernetes) {
-        (Source::Satrail, _) => "metrics that `satrail metrics` publishes".to_owned(),
+        (Source::Satrail, _) => "metrics that satrail publishes".to_owned(),
         (Source::Kubernetes, None) => "metrics of kube-apiserver".to_owned(),
         (Source::Kubernetes, Some(since)) => {
             format!("metrics of kube-apiserver, Kubernetes {since} and later")

@@ -95,7 +95,7 @@ pub enum ThresholdRule {
 }
 
 /// The templates of this build, by id.
-const BUILT_IN: [(&str, &str); 23] = [
+const BUILT_IN: [(&str, &str); 24] = [
     (
         "audit-log-loses-events",
         include_str!("../../alerts/audit-log-loses-events.yaml"),
@@ -147,6 +147,10 @@ const BUILT_IN: [(&str, &str); 23] = [
     (
         "satrail-not-run-lately",
         include_str!("../../alerts/satrail-not-run-lately.yaml"),
+    ),
+    (
+        "satrail-runs-fail",
+        include_str!("../../alerts/satrail-runs-fail.yaml"),
     ),
     (
         "secrets-list-denied",

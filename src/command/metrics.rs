@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use crate::{
     config::{FailOn, Judgement, MetricsConfig},
     finding::Timestamp,
-    output::{Moment, deliver, write_metrics, write_openmetrics},
-    pipeline,
+    output::{Moment, Present, deliver, write_metrics, write_openmetrics},
+    pipeline::{self, Counter},
 };
 
 use super::{Error, Verdict, progress::Bar};
@@ -25,11 +25,18 @@ pub fn metrics(config: &MetricsConfig) -> Result<Verdict, Error> {
         if let Some(step) = config.history {
             return write_openmetrics(&counters, telemetry.span(), step, out);
         }
-        let moment = Moment {
-            now: now(),
-            last_event: report.input.last_event,
+        let totals: Vec<_> = counters.iter().map(Counter::to_total).collect();
+        let present = Present {
+            totals: &totals,
+            findings: &report.findings,
+            top: config.top,
+            moment: Moment {
+                now: now(),
+                last_event: report.input.last_event,
+            },
+            last_run: None,
         };
-        write_metrics(&counters, &report.findings, config.top, moment, out)
+        write_metrics(&present, out)
     })
     .map_err(Error::output(to))?;
     let judgement = Judgement {

@@ -7,12 +7,13 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    time::Duration,
 };
 
 use crate::{
-    finding::{Finding, Severity, SubjectKind, Timestamp},
-    metric::Labels,
-    pipeline::{Counter, OTHER, PUBLISHED, Published, Sampling},
+    finding::{Finding, Severity, Status, SubjectKind, Timestamp},
+    metric::{Kind, Labels},
+    pipeline::{Counter, OTHER, PUBLISHED, Published, Sampling, Total},
 };
 
 /// When the metrics are written, and how far the log has come.
@@ -24,49 +25,114 @@ pub struct Moment {
     pub last_event: Option<Timestamp>,
 }
 
+/// Everything that the present values are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    /// The counters, in any order, each once.
+    pub totals: &'a [Total],
+    /// What was found. Those that are over ([`Status::Resolved`]) count as such only.
+    pub findings: &'a [Finding],
+    /// How many ServiceAccounts findings may name.
+    pub top: usize,
+    /// When, and how far the log has come.
+    pub moment: Moment,
+    /// What a run that keeps a state says of itself; `None` for one that does not.
+    pub last_run: Option<LastRun>,
+}
+
+/// What a run says of itself, for Prometheus to watch the watcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRun {
+    /// Whether everything was read and every other output delivered.
+    pub success: bool,
+    /// From the start to the last output before this one.
+    pub duration: Duration,
+    /// Files that something new was read from.
+    pub files: u64,
+    /// New bytes, decompressed.
+    pub bytes: u64,
+    /// New audit events of any stage.
+    pub events: u64,
+    /// New lines that could not be read.
+    pub bad_lines: u64,
+    /// Size of the state that is kept for the next run.
+    pub state_bytes: u64,
+}
+
 /// Writes the present values. Findings are named by ServiceAccount for up to `top` of them.
-pub fn write_metrics(
-    counters: &[Counter<'_>],
-    findings: &[Finding],
-    top: usize,
-    moment: Moment,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let findings = by_labels(findings, top);
-    let seconds = |time: Timestamp| {
-        let micros = time.micros();
-        format!(
-            "{}.{:06}",
-            micros.div_euclid(1_000_000),
-            micros.rem_euclid(1_000_000)
-        )
-    };
+pub fn write_metrics(present: &Present<'_>, out: &mut dyn Write) -> io::Result<()> {
     for metric in PUBLISHED {
-        let mut head = Some(metric);
-        let of_metric = counters.iter().filter(|counter| counter.metric == metric);
-        for counter in of_metric {
-            family(head.take(), metric.name, out)?;
-            let (name, labels) = (metric.name, &counter.labels);
-            writeln!(out, "{name}{labels} {}", counter.counts.total())?;
-        }
-        let time = match metric.name {
-            "satrail_findings" => {
-                for (labels, count) in &findings {
-                    family(head.take(), metric.name, out)?;
-                    writeln!(out, "{}{labels} {count}", metric.name)?;
-                }
-                None
-            }
-            "satrail_last_run_timestamp_seconds" => Some(moment.now),
-            "satrail_last_event_timestamp_seconds" => moment.last_event,
-            _ => None,
+        let samples = match metric.kind {
+            Kind::Counter => totals(metric, present.totals),
+            _ => gauges(metric.name, present),
         };
-        if let Some(time) = time {
+        let mut head = Some(metric);
+        for (labels, value) in samples {
             family(head.take(), metric.name, out)?;
-            writeln!(out, "{} {}", metric.name, seconds(time))?;
+            writeln!(out, "{}{labels} {value}", metric.name)?;
         }
     }
     Ok(())
+}
+
+/// A metric's series, with their values as they are written.
+type Samples = Vec<(Labels, String)>;
+
+fn totals(metric: &Published, all: &[Total]) -> Samples {
+    let of_metric = all.iter().filter(|total| total.metric == metric);
+    let mut samples: Samples = of_metric
+        .map(|total| (total.labels.clone(), total.value.to_string()))
+        .collect();
+    samples.sort();
+    samples
+}
+
+fn gauges(metric: &str, present: &Present<'_>) -> Samples {
+    let alone = |value: String| vec![(Labels::default(), value)];
+    let moment = present.moment;
+    let run = present.last_run;
+    let of_run = |value: fn(LastRun) -> u64| {
+        let value = run.map(|run| alone(value(run).to_string()));
+        value.unwrap_or_default()
+    };
+    match metric {
+        "satrail_findings" => by_labels(present.findings, present.top),
+        "satrail_last_run_timestamp_seconds" => alone(seconds(moment.now.micros())),
+        "satrail_last_event_timestamp_seconds" => {
+            let time = moment.last_event.map(Timestamp::micros);
+            time.map(seconds).map(alone).unwrap_or_default()
+        }
+        "satrail_last_run_duration_seconds" => {
+            let micros = |run: LastRun| i64::try_from(run.duration.as_micros()).unwrap_or(i64::MAX);
+            run.map(micros).map(seconds).map(alone).unwrap_or_default()
+        }
+        "satrail_last_run_success" => of_run(|run| u64::from(run.success)),
+        "satrail_last_run_files" => of_run(|run| run.files),
+        "satrail_last_run_bytes" => of_run(|run| run.bytes),
+        "satrail_last_run_events" => of_run(|run| run.events),
+        "satrail_last_run_bad_lines" => of_run(|run| run.bad_lines),
+        "satrail_state_bytes" => of_run(|run| run.state_bytes),
+        "satrail_last_run_findings" if run.is_some() => by_status(present.findings),
+        _ => Samples::new(),
+    }
+}
+
+/// Exact, where a floating-point number would round.
+fn seconds(micros: i64) -> String {
+    let (whole, part) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    format!("{whole}.{part:06}")
+}
+
+/// How many findings have each status; all three are there also at zero, so that alerts see them rise.
+fn by_status(findings: &[Finding]) -> Samples {
+    let count = |status: Status| {
+        let has = |finding: &&Finding| finding.tracking.is_some_and(|t| t.status == status);
+        let labels = Labels::of(&[("status", status.as_str())]);
+        (labels, findings.iter().filter(has).count().to_string())
+    };
+    [Status::New, Status::Ongoing, Status::Resolved]
+        .map(count)
+        .to_vec()
 }
 
 /// Writes every counter over time: a point for each change, and one at least every `step` seconds. Series
@@ -109,9 +175,15 @@ fn family(metric: Option<&Published>, name: &str, out: &mut dyn Write) -> io::Re
 
 /// How many findings there are of each label set. The `top` ServiceAccounts with the gravest findings
 /// are named, of equals those with the most.
-fn by_labels(findings: &[Finding], top: usize) -> Vec<(Labels, u64)> {
+fn by_labels(findings: &[Finding], top: usize) -> Samples {
+    let over = |finding: &Finding| {
+        finding
+            .tracking
+            .is_some_and(|t| t.status == Status::Resolved)
+    };
+    let findings: Vec<&Finding> = findings.iter().filter(|finding| !over(finding)).collect();
     let mut gravest: BTreeMap<(&str, &str), (Severity, u64)> = BTreeMap::new();
-    for (finding, account) in findings.iter().filter_map(|f| Some((f, account(f)?))) {
+    for (finding, account) in findings.iter().filter_map(|&f| Some((f, account(f)?))) {
         let (severity, count) = gravest.entry(account).or_insert((finding.severity, 0));
         *severity = finding.severity.max(*severity);
         *count += 1;
@@ -133,9 +205,12 @@ fn by_labels(findings: &[Finding], top: usize) -> Vec<(Labels, u64)> {
             ("namespace", namespace),
             ("serviceaccount", name),
         ]);
-        *counts.entry(labels).or_insert(0) += 1;
+        *counts.entry(labels).or_insert(0_u64) += 1;
     }
-    counts.into_iter().collect()
+    counts
+        .into_iter()
+        .map(|(labels, count)| (labels, count.to_string()))
+        .collect()
 }
 
 fn account(finding: &Finding) -> Option<(&str, &str)> {

@@ -13,7 +13,7 @@
 mod counter;
 mod published;
 
-pub use counter::{Counter, Sampling};
+pub use counter::{Counter, Sampling, Total};
 pub use published::{PUBLISHED, Published};
 
 use std::{borrow::Cow, collections::BTreeMap};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    finding::{Attributes, Involved, Remediation, Subject},
+    finding::{Attributes, Involved, Remediation, Subject, Tracking},
     metric::{Exposition, Format, Kind, Names, read_exposition},
     pipeline::Counts,
 };
@@ -50,8 +50,19 @@ const MOMENT: Moment = Moment {
 };
 
 fn text(counters: &[Counter<'_>], findings: &[Finding], top: usize) -> String {
+    let totals: Vec<_> = counters.iter().map(Counter::to_total).collect();
+    written(&Present {
+        totals: &totals,
+        findings,
+        top,
+        moment: MOMENT,
+        last_run: None,
+    })
+}
+
+fn written(present: &Present<'_>) -> String {
     let mut out = Vec::new();
-    write_metrics(counters, findings, top, MOMENT, &mut out).unwrap();
+    write_metrics(present, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -100,6 +111,66 @@ fn the_present_is_text_without_times() {
     for family in read(&text, Format::Text).families {
         assert!(!family.help.is_empty() && family.kind != Kind::Unknown);
     }
+}
+
+/// A run that keeps a state: totals from an earlier run in any order, and what became of findings.
+#[test]
+fn a_run_tells_of_itself() {
+    let total = |name: &str, value| Total {
+        metric: Published::named("satrail_serviceaccount_requests_total").unwrap(),
+        labels: Labels::of(&[("namespace", "shop"), ("serviceaccount", name)]),
+        value,
+    };
+    let with = |status| Finding {
+        tracking: Some(Tracking {
+            status,
+            status_since: MOMENT.now,
+            first_reported: MOMENT.now,
+        }),
+        ..finding("shop", "web", Severity::High)
+    };
+    let text = written(&Present {
+        totals: &[total("web", 7), total("api", u64::MAX)],
+        findings: &[
+            with(Status::New),
+            with(Status::Resolved),
+            with(Status::Ongoing),
+            with(Status::New),
+        ],
+        top: 5,
+        moment: MOMENT,
+        last_run: Some(LastRun {
+            success: false,
+            duration: Duration::from_millis(1250),
+            files: 3,
+            bytes: 4096,
+            events: 12,
+            bad_lines: 1,
+            state_bytes: 81_920,
+        }),
+    });
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            r#"satrail_serviceaccount_requests_total{namespace="shop",serviceaccount="api"} 18446744073709551615"#,
+            r#"satrail_serviceaccount_requests_total{namespace="shop",serviceaccount="web"} 7"#,
+            r#"satrail_findings{detector="secret-listing",namespace="shop",serviceaccount="web",severity="high"} 3"#,
+            "satrail_last_run_timestamp_seconds 1795321433.250000",
+            "satrail_last_run_success 0",
+            "satrail_last_run_duration_seconds 1.250000",
+            "satrail_last_run_files 3",
+            "satrail_last_run_bytes 4096",
+            "satrail_last_run_events 12",
+            "satrail_last_run_bad_lines 1",
+            r#"satrail_last_run_findings{status="new"} 2"#,
+            r#"satrail_last_run_findings{status="ongoing"} 1"#,
+            r#"satrail_last_run_findings{status="resolved"} 1"#,
+            "satrail_state_bytes 81920",
+            "satrail_last_event_timestamp_seconds 1795321430.123939",
+        ]
+    );
+    read(&text, Format::Text);
 }
 
 #[test]

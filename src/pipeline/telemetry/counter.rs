@@ -17,6 +17,20 @@ pub struct Counter<'a> {
     pub counts: Cow<'a, Counts>,
 }
 
+/// What a counter has come to.
+///
+/// [`Counter::to_total`] makes one of what was counted just now; whoever keeps totals from run to run makes them
+/// of what was kept, by [`Published::named`] and [`Labels::of`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// Which metric.
+    pub metric: &'static Published,
+    /// Of whom.
+    pub labels: Labels,
+    /// How many there were.
+    pub value: u64,
+}
+
 /// At which times a counter is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampling {
@@ -27,6 +41,16 @@ pub enum Sampling {
 }
 
 impl Counter<'_> {
+    /// Its present value.
+    #[must_use]
+    pub fn to_total(&self) -> Total {
+        Total {
+            metric: self.metric,
+            labels: self.labels.clone(),
+            value: self.counts.total(),
+        }
+    }
+
     /// The counter over time: how many had been counted before each moment, never falling.
     ///
     /// Begins with the value before its first bucket, which is zero but for what has no time, so that

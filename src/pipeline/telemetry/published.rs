@@ -54,6 +54,22 @@ published! {
         "Findings at present; those of the ServiceAccounts with the gravest ones are named, the others are summed as _other. A finding about no ServiceAccount has neither namespace nor serviceaccount.";
     LAST_RUN = "satrail_last_run_timestamp_seconds" Gauge &[],
         "When satrail last finished reading.";
+    RUN_SUCCESS = "satrail_last_run_success" Gauge &[],
+        "Whether the last run of satrail cron read everything and delivered everything: 1 or 0.";
+    RUN_DURATION = "satrail_last_run_duration_seconds" Gauge &[],
+        "How long the last run of satrail cron took.";
+    RUN_FILES = "satrail_last_run_files" Gauge &[],
+        "Files that the last run of satrail cron read something new from.";
+    RUN_BYTES = "satrail_last_run_bytes" Gauge &[],
+        "Bytes of audit log that were new to the last run of satrail cron, decompressed.";
+    RUN_EVENTS = "satrail_last_run_events" Gauge &[],
+        "Audit events that were new to the last run of satrail cron, of any stage.";
+    RUN_BAD_LINES = "satrail_last_run_bad_lines" Gauge &[],
+        "Lines that the last run of satrail cron could not read.";
+    RUN_FINDINGS = "satrail_last_run_findings" Gauge &["status"],
+        "Findings by what became of them in the last run of satrail cron: new, ongoing or resolved.";
+    STATE_BYTES = "satrail_state_bytes" Gauge &[],
+        "Size of the state that satrail cron keeps from run to run.";
     LAST_EVENT = "satrail_last_event_timestamp_seconds" Gauge &[],
         "When the newest request that was read arrived.";
 }
