@@ -413,7 +413,7 @@ fn detectors_that_need_addresses_are_blind_without_them() {
     };
     let whole = all_lines();
     let without = whole.iter().map(|line| {
-        let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let mut event: Value = serde_json::from_str(line).unwrap();
         event.as_object_mut().unwrap().remove("sourceIPs");
         event.to_string()
     });
