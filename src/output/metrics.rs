@@ -5,12 +5,12 @@
 //! in the order of time, as `promtool tsdb create-blocks-from openmetrics` needs it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
 use crate::{
-    finding::{Finding, Severity, SubjectKind, Timestamp},
+    finding::{Finding, Severity, Subject, SubjectKind, Timestamp},
     metric::Labels,
     pipeline::{Counter, OTHER, PUBLISHED, Published, Sampling},
 };
@@ -24,7 +24,7 @@ pub struct Moment {
     pub last_event: Option<Timestamp>,
 }
 
-/// Writes the present values. Findings are named by ServiceAccount for up to `top` of them.
+/// Writes the present values. Findings say whom they are about for up to `top` subjects.
 pub fn write_metrics(
     counters: &[Counter<'_>],
     findings: &[Finding],
@@ -107,31 +107,40 @@ fn family(metric: Option<&Published>, name: &str, out: &mut dyn Write) -> io::Re
     writeln!(out, "# TYPE {name} {}", metric.kind.as_str())
 }
 
-/// How many findings there are of each label set. The `top` ServiceAccounts with the gravest findings
-/// are named, of equals those with the most.
+/// How many findings there are of each label set. The `top` subjects with the gravest findings are named, of equals
+/// those with the most.
 fn by_labels(findings: &[Finding], top: usize) -> Vec<(Labels, u64)> {
-    let mut gravest: BTreeMap<(&str, &str), (Severity, u64)> = BTreeMap::new();
-    for (finding, account) in findings.iter().filter_map(|f| Some((f, account(f)?))) {
-        let (severity, count) = gravest.entry(account).or_insert((finding.severity, 0));
+    let mut gravest: BTreeMap<&Subject, (Severity, u64)> = BTreeMap::new();
+    for finding in findings {
+        let (severity, count) = gravest
+            .entry(&finding.subject)
+            .or_insert((finding.severity, 0));
         *severity = finding.severity.max(*severity);
         *count += 1;
     }
     let mut ranked: Vec<_> = gravest.into_iter().collect();
     ranked.sort_by_key(|&(_, gravity)| std::cmp::Reverse(gravity));
     ranked.truncate(top);
-    let named = |account| ranked.iter().any(|&(known, _)| known == account);
+    let named: BTreeSet<&Subject> = ranked.into_iter().map(|(subject, _)| subject).collect();
     let mut counts = BTreeMap::new();
     for finding in findings {
+        let named = named.contains(&finding.subject);
         let (namespace, name) = match account(finding) {
-            Some(account) if named(account) => account,
+            Some(account) if named => account,
             Some(_) => (OTHER, OTHER),
             None => ("", ""),
+        };
+        let subject = if named {
+            finding.subject.to_string()
+        } else {
+            OTHER.to_owned()
         };
         let labels = Labels::of(&[
             ("detector", &finding.detector),
             ("severity", finding.severity.as_str()),
             ("namespace", namespace),
             ("serviceaccount", name),
+            ("subject", &subject),
         ]);
         *counts.entry(labels).or_insert(0) += 1;
     }
