@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::Labels;
 
-use super::{Counter, OTHER, PUBLISHED, Published, Telemetry, day::Day};
+use super::{Counter, OTHER, PUBLISHED, Published, Telemetry, Total, day::Day};
 
 type Pairs = Vec<(String, String)>;
 
@@ -88,7 +88,7 @@ impl Cumulative {
     }
 
     /// The counters, in the order in which they are published.
-    pub(super) fn counters(&self) -> Vec<(&'static Published, Labels, u64)> {
+    pub(super) fn totals(&self) -> Vec<Total> {
         let of = |metric: &'static Published| {
             let series = self.series.iter();
             let series = series.filter(|((name, _), _)| name == metric.name);
@@ -97,7 +97,11 @@ impl Cumulative {
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.as_str()))
                     .collect();
-                (metric, Labels::of(&labels), *count)
+                Total {
+                    metric,
+                    labels: Labels::of(&labels),
+                    value: *count,
+                }
             })
         };
         PUBLISHED.iter().flat_map(of).collect()
@@ -149,12 +153,12 @@ mod tests {
     }
 
     fn value(cumulative: &Cumulative, name: &str) -> Option<u64> {
-        let counters = cumulative.counters().into_iter();
-        let mut requests = counters.filter(|(metric, labels, _)| {
-            metric.name == "satrail_serviceaccount_requests_total"
-                && labels.get("serviceaccount") == name
+        let mut totals = cumulative.totals().into_iter();
+        let total = totals.find(|total| {
+            total.metric.name == "satrail_serviceaccount_requests_total"
+                && total.labels.get("serviceaccount") == name
         });
-        requests.next().map(|(_, _, count)| count)
+        total.map(|total| total.value)
     }
 
     #[test]

@@ -193,30 +193,15 @@ pub fn settle(findings: Vec<Finding>, options: &Options) -> (Vec<Finding>, Excep
 
 #[cfg(test)]
 mod tests {
-    use crate::finding::{Attributes, Involved, Remediation, SubjectKind};
+    use crate::finding::SubjectKind;
 
     use super::*;
 
     fn finding(detector: &str, severity: Severity, subject: Subject) -> Finding {
         Finding {
-            detector: detector.to_owned(),
             severity,
-            subject,
             count: 1,
-            first_seen: None,
-            last_seen: None,
-            fingerprint: String::new(),
-            summary: String::new(),
-            attributes: Attributes::new(),
-            attack: Vec::new(),
-            involves: Involved::default(),
-            related: Vec::new(),
-            evidence: Vec::new(),
-            tracking: None,
-            remediation: Remediation {
-                summary: String::new(),
-                steps: Vec::new(),
-            },
+            ..Finding::of(detector, subject)
         }
     }
 

@@ -21,12 +21,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     event::{Event, Key},
     finding::Timestamp,
-    metric::Labels,
     source::{Input, Walk},
 };
 
 use super::{
-    Error, Options, Progress, Published, Report, State, Telemetry, Trouble,
+    Error, Options, Progress, Report, State, Telemetry, Total, Trouble,
     cumulative::Cumulative,
     day::Day,
     fold::{Folded, Study},
@@ -337,8 +336,8 @@ impl Held {
 
     /// Counters that have never fallen since the state began, in the order in which they are published.
     #[must_use]
-    pub fn counters(&self) -> Vec<(&'static Published, Labels, u64)> {
-        self.kept.cumulative.counters()
+    pub fn totals(&self) -> Vec<Total> {
+        self.kept.cumulative.totals()
     }
 
     /// How many days are held.
