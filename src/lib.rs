@@ -15,6 +15,7 @@ pub mod rbac;
 pub mod pipeline;
 pub mod output;
 pub mod alert;
+pub mod checkpoint;
 pub mod config;
 pub mod command;
 pub mod cli;

@@ -171,6 +171,19 @@ pub fn apply_exceptions(
     (findings, report)
 }
 
+impl Options {
+    /// Whether a finding is reported: its detector is selected, it is bad enough, and no exception of today covers
+    /// it.
+    #[must_use]
+    pub fn reports(&self, finding: &Finding) -> bool {
+        let holds =
+            |exception: &&Exception| self.today <= exception.expires && exception.covers(finding);
+        self.selection.wants(&finding.detector)
+            && finding.severity >= self.min_severity
+            && !self.exceptions.iter().any(|exception| holds(&exception))
+    }
+}
+
 /// From all findings of the selected detectors to those that are reported: exceptions first, so that
 /// one for a mild finding is not called unused under `--min-severity`, then the severity, then order:
 /// the most severe first, then by detector, subject and fingerprint.

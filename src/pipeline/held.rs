@@ -58,6 +58,18 @@ impl Harvest {
         self.reading.ends.get(&source).copied()
     }
 
+    /// Bytes, events and bad lines.
+    #[must_use]
+    pub fn amounts(&self) -> (u64, u64, u64) {
+        let events = self.days.values().map(|today| today.scan.events()).sum();
+        (self.reading.bytes, events, self.reading.bad_lines)
+    }
+
+    /// What could not be read of the scrapes, and why.
+    pub fn scrape_troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.scrapes.troubles.iter()
+    }
+
     /// What could not be read, and why.
     pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
         self.reading.troubles.iter()
@@ -234,8 +246,15 @@ impl Held {
         // What was counted while it was open is counted by the days as well.
         let recounted = std::mem::take(&mut recounted);
         self.kept.cumulative.add(&counts, &recounted, top, newest);
-        self.kept.reading.merge(reading);
-        self.kept.scrapes.merge(scrapes);
+        self.kept.reading.merge(Reading {
+            troubles: BTreeSet::new(),
+            ..reading
+        });
+        // They are of this run; what it comes to is said by whoever follows the files.
+        self.kept.scrapes.merge(Scrapes {
+            troubles: BTreeSet::new(),
+            ..scrapes
+        });
         Ok(())
     }
 
@@ -350,7 +369,8 @@ impl Held {
 const KEPT: &str = "kept";
 const DAY: &str = "day/";
 
-fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+/// Packs a value, with a checksum, for [`unpack`].
+pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     let packed = postcard::to_allocvec(value).map_err(|error| error.to_string());
     let packed = packed.and_then(|bytes| {
         let mut zstd = zstd::Encoder::new(Vec::new(), 3).map_err(|error| error.to_string())?;
@@ -367,7 +387,8 @@ fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     })
 }
 
-fn unpack<T: DeserializeOwned>(name: &str, packed: &[u8]) -> Result<T, Error> {
+/// What [`pack`] has packed; `name` is for the error.
+pub fn unpack<T: DeserializeOwned>(name: &str, packed: &[u8]) -> Result<T, Error> {
     let bytes = zstd::decode_all(packed).map_err(|error| damaged(name, &error))?;
     postcard::from_bytes(&bytes).map_err(|error| damaged(name, &error))
 }

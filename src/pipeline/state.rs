@@ -75,6 +75,13 @@ impl Study for Scan {
     }
 }
 
+impl Scan {
+    /// Events of any stage.
+    pub(super) fn events(&self) -> u64 {
+        self.log.events()
+    }
+}
+
 impl State {
     /// The version of what is written: another version cannot read it.
     pub const VERSION: &str = "5";

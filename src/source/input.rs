@@ -93,6 +93,12 @@ impl Input {
         Self { span, ..self }
     }
 
+    /// The same input, all of it.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { span: None, ..self }
+    }
+
     /// Whether something of it was read before.
     #[must_use]
     pub fn goes_on(&self) -> bool {

@@ -1,0 +1,25 @@
+//! What `satrail cron` keeps between runs, and how a run goes on from it.
+//!
+//! ```text
+//!   files ----book----> which file is this, and what of it is new?   content, not names
+//!     |                        |
+//!     |                 pipeline::Held      one state for each day of the log
+//!     |                        |
+//!     |                     findings        new, ongoing, resolved; told or not
+//!     v                        v
+//!   read again later       store: one SQLite file, one transaction a run
+//! ```
+//!
+//! Knows findings, never detectors by name; knows files by their content, never what is in them.
+
+mod book;
+mod book_entry;
+mod following;
+mod run;
+mod store;
+mod suppression;
+
+pub use following::{Followed, follow};
+pub use run::{Checkpoint, Outcome, Plan};
+pub use store::{Error, Size};
+pub use suppression::Suppression;
