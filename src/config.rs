@@ -15,7 +15,7 @@ pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use inventory::InventoryConfig;
 pub use roles::{AccountConfig, RbacConfig, parse_account};
-pub use units::{parse_bound, parse_size, parse_step};
+pub use units::{parse_bound, parse_size, parse_step, parse_threads};
 
 use std::path::PathBuf;
 

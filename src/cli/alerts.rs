@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     alert::{Version, Wish},
-    config::{self, AlertsConfig, ConfigFile, LintConfig, parse_step},
+    config::{self, AlertsConfig, ConfigFile, LintConfig, parse_step, parse_threads},
     pipeline::Options,
 };
 
@@ -67,7 +67,7 @@ pub(super) struct AlertsArgs {
     #[arg(long)]
     strict: bool,
     /// Use N threads [default: one per core]; the result is the same for any N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<NonZeroUsize>,
     /// Show no progress bar; without a terminal there is none anyway
     #[arg(long)]

@@ -8,7 +8,7 @@ use clap::{
 };
 
 use crate::{
-    config::{self, FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step},
+    config::{self, FailOn, MAX_LINE_BYTES, parse_bound, parse_size, parse_step, parse_threads},
     event::Dialect,
     finding::{Severity, Timestamp},
     metric::ScrapeHints,
@@ -183,7 +183,7 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "NAME", value_parser = dialect())]
     pub(super) format_in: Option<Dialect>,
     /// Use N threads [default: one per core]; the result is the same for any N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(super) threads: Option<NonZeroUsize>,
     /// Show no progress bar; without a terminal there is none anyway
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::Args;
 
 use crate::{
-    config::{self, FailOn, InventoryConfig, Judgement, parse_bound, window},
+    config::{self, FailOn, InventoryConfig, Judgement, parse_bound, parse_threads, window},
     output::Format,
     pipeline::{Bound, Options},
 };
@@ -58,7 +58,7 @@ pub(super) struct InventoryArgs {
     #[arg(long, help_heading = "Input")]
     strict: bool,
     /// Use N threads [default: one per core]; the result is the same for any N
-    #[arg(long, value_name = "N", help_heading = "Input")]
+    #[arg(long, value_name = "N", value_parser = parse_threads, help_heading = "Input")]
     threads: Option<NonZeroUsize>,
     /// Show no progress bar; without a terminal there is none anyway
     #[arg(long, help_heading = "Input")]

@@ -39,6 +39,7 @@ pub fn alerts(config: &AlertsConfig) -> Result<Verdict, Error> {
         telemetry,
         mut findings,
         mut verdict,
+        is_empty,
     } = audit(config)?;
     findings.extend(scraped(config)?);
     let generated = alert::generate(
@@ -55,6 +56,10 @@ pub fn alerts(config: &AlertsConfig) -> Result<Verdict, Error> {
         config.wish,
     );
     write(config, &generated)?;
+    if is_empty {
+        let line = "no audit event was read: the thresholds of its rules are the templates' own";
+        print(&Destination::Stdout, &[line.to_owned()])?;
+    }
     complain(&mut verdict, &scrapes.troubles, config.strict);
     Ok(verdict)
 }
@@ -69,6 +74,8 @@ struct Audit {
     telemetry: History,
     findings: Vec<Finding>,
     verdict: Verdict,
+    /// Whether a log was given that has no event.
+    is_empty: bool,
 }
 
 fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
@@ -77,6 +84,7 @@ fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
             telemetry: History::default(),
             findings: Vec::new(),
             verdict: Verdict::clean(),
+            is_empty: false,
         });
     }
     let bar = Bar::new(config.progress);
@@ -97,6 +105,7 @@ fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
     Ok(Audit {
         telemetry: telemetry.to_history(step.max(interval.div_ceil(2))),
         verdict: Verdict::of(&report, judgement),
+        is_empty: report.input.events == 0,
         findings: report.findings,
     })
 }

@@ -1,6 +1,6 @@
 //! Sizes, spans and times as they are typed.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use crate::{finding::Timestamp, pipeline::Bound};
 
@@ -49,6 +49,12 @@ pub fn parse_step(text: &str) -> Result<u32, String> {
                 .to_owned(),
         ),
     }
+}
+
+/// How many threads: at least one.
+pub fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.trim().parse();
+    number.map_err(|_| format!("'{text}' is no number of threads: 1, or more"))
 }
 
 fn parse_span(text: &str) -> Option<Duration> {

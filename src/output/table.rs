@@ -161,11 +161,14 @@ fn totals(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
     let findings = &report.findings;
     let title = fill("Findings", INDENT);
     if findings.is_empty() {
-        let nothing = report.input.events == 0 && report.input.metrics.is_none();
-        let none = if nothing {
-            (WARNING, "none, for no audit event was read")
-        } else {
-            (PLAIN, "none")
+        let samples = report.input.metrics.as_ref().map(|metrics| metrics.samples);
+        let none = match (report.input.events, samples) {
+            (0, None) => (WARNING, "none, for no audit event was read"),
+            (0, Some(0)) => (
+                WARNING,
+                "none, for neither an audit event nor a sample was read",
+            ),
+            _ => (PLAIN, "none"),
         };
         return paper.line(&[(BOLD, &title), none]);
     }

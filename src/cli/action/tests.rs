@@ -125,7 +125,7 @@ fn standard_input_is_read_unless_a_person_sits_there() {
 #[test]
 fn nonsense_is_refused() {
     for (line, why) in [
-        ("satrail scan x --threads 0", "--threads"),
+        ("satrail scan x --threads 0", "1, or more"),
         ("satrail scan x --fail-on bad", "possible values"),
         (
             "satrail scan x --since yesterday",
