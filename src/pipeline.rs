@@ -5,6 +5,7 @@
 mod window;
 mod options;
 mod progress;
+mod raised;
 mod report;
 mod forms;
 mod reading;

@@ -58,7 +58,7 @@ fn findings(requests: &Requests<'_>) -> Vec<Finding> {
         log: &log,
         places: &places,
     };
-    for (about, coverage) in detectors.coverage(&log) {
+    for (about, coverage) in detectors.coverage(&log, &Settings::default()) {
         assert!(!DETECTORS.contains(&about.id) || coverage.blind.is_none());
     }
     let found = detectors.finish(&context, |id| DETECTORS.contains(&id));

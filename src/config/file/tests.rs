@@ -36,9 +36,8 @@ fn the_example_in_this_modules_documentation_is_valid() {
 
 #[test]
 fn an_exception_is_for_a_detector_and_an_account_or_for_a_fingerprint() {
-    let written = |which: &str| {
-        format!("[[exceptions]]\n{which}\nreason = \"x\"\nexpires = 2027-01-31\n")
-    };
+    let written =
+        |which: &str| format!("[[exceptions]]\n{which}\nreason = \"x\"\nexpires = 2027-01-31\n");
     let digits = "F0D51AA8D44A6BB1F5E9EE4EDFB0A3D5";
     let text = written(&format!("fingerprint = \"{digits}\""));
     let exception = &ConfigFile::parse("x", &text).unwrap().exceptions[0];
