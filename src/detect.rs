@@ -98,6 +98,7 @@ mod workload_exec;
 // habits
 mod uses;
 mod habits;
+mod novelty;
 mod first_use;
 
 mod default_serviceaccount;

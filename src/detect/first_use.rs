@@ -1,9 +1,6 @@
 //! What an account does for the first time after a learning period.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroU32,
-};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +12,13 @@ use crate::{
 };
 
 use super::{
-    About, AllowEntry, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
-    Merge, PerAccount, Settings,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
+    PerAccount, Settings,
     advice::{end_tokens, pods_of, rights_of, times},
     caller::SHOWN,
     draft::draft,
-    habits::{Habits, Hours, Kind, Network},
+    habits::{Habits, Kind, Network},
+    novelty::{Cluster, New, Novelty},
     tally::earliest,
     uses::{Use, Uses},
 };
@@ -36,8 +34,9 @@ about! {
     /// - address ranges that it calls from: /16 of IPv4, /48 of IPv6, of the TCP peer
     /// - user agents, without their versions
     ///
-    /// The severity is `low`. It is `info` where new things come on four days or more (sevenths of the learning
-    /// period), which is a program that changes, and where the allow-list covers all of them.
+    /// The severity is `low`, and `info` where everything new is expected: covered by the allow-list (never a refusal),
+    /// or of a kind of which there is something new on four days or more (sevenths of the learning period), which
+    /// is a program that changes.
     ///
     /// An account has learned if it made at least 50 requests of the kinds that it has learned, on at least three
     /// days of the learning period, and is still there after it. A kind of thing is judged only where the account has a
@@ -77,7 +76,7 @@ about! {
     /// # Attributes
     ///
     /// - `new`: what is new, by time: `kind` (`action`, `namespace`, `address-range`, `user-agent`), `what`, `refused`,
-    ///   `requests`, `first_seen`, `last_seen`, and of the first request `address` and `user_agent`; at most ten of a
+    ///   `expected`, `requests`, `first_seen`, `last_seen`, and of the first request `address` and `user_agent`; at most ten of a
     ///   kind. `distinct_new`: how many there are
     /// - `known`: how many things of each kind are habit
     /// - `not_judged`: kinds in which the account has no habit
@@ -105,41 +104,6 @@ pub fn first_use_id() -> &'static str {
 
 /// What is not used for so long is forgotten, from the day on that all else is: 60 days, in microseconds.
 const REMEMBERED: i64 = 60 * 86_400 * 1_000_000;
-/// An account has learned if it was there in so many sevenths of the learning period.
-const ACTIVE_PARTS: usize = 3;
-/// New things in so many sevenths of a learning period are a program that changes.
-const RESTLESS_PARTS: usize = 4;
-/// The others who make a range the cluster's own.
-const SHARERS: usize = 2;
-
-/// When an account has learned.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Limits {
-    /// How long an account is watched before anything is new.
-    pub learning_seconds: NonZeroU32,
-    /// How many requests it takes to have habits.
-    pub learning_requests: NonZeroU32,
-}
-
-/// A week, so that what happens on one weekday is known; and more requests than a few runs of a script.
-impl Default for Limits {
-    fn default() -> Self {
-        let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Self {
-            learning_seconds: number(7 * 86_400),
-            learning_requests: number(50),
-        }
-    }
-}
-
-impl Limits {
-    /// The learning period, in microseconds.
-    fn period(&self) -> i64 {
-        i64::from(self.learning_seconds.get()) * 1_000_000
-    }
-}
-
 /// What accounts usually do, by user name.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct FirstUse {
@@ -187,13 +151,13 @@ impl Detector for FirstUse {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let limits = &context.settings.first_use;
-        let cluster = Cluster::of(self, limits.period());
+        let period = context.settings.first_use.period();
+        let cluster = Cluster::of(&self.accounts, &self.nodes, period);
         let accounts = self.accounts.sorted().into_iter();
         accounts
             .filter_map(|(user, habits)| {
                 let account = ServiceAccount::from_user_name(user)?;
-                let novelty = Novelty::of(account, habits, &cluster, self.forgotten, limits)?;
+                let novelty = Novelty::of(account, habits, &cluster, self.forgotten, context)?;
                 (!novelty.new.is_empty()).then(|| finding(account, habits, &novelty, context))
             })
             .collect()
@@ -228,189 +192,13 @@ impl Detector for FirstUse {
     fn outlive(mut self, cutoff: Timestamp) -> Self {
         let oldest = Timestamp::from_micros(cutoff.micros().saturating_sub(REMEMBERED));
         self.accounts.retain(|habits| {
-            habits.forget(oldest);
+            habits.forget(oldest, cutoff);
             habits.last >= Some(oldest)
         });
-        self.nodes.forget(oldest);
+        self.nodes.forget(oldest, cutoff);
         self.forgotten = self.forgotten.max(Some(cutoff));
         self
     }
-}
-
-/// What all accounts together tell about ranges and namespaces.
-struct Cluster<'a> {
-    /// How many accounts call from a range.
-    ranges: BTreeMap<&'a str, usize>,
-    /// The ranges that kubelets call from.
-    nodes: BTreeSet<&'a str>,
-    /// Until when a namespace is new itself.
-    young_until: BTreeMap<&'a str, Timestamp>,
-}
-
-impl<'a> Cluster<'a> {
-    fn of(state: &'a FirstUse, period: i64) -> Self {
-        let mut cluster = Self {
-            ranges: BTreeMap::new(),
-            nodes: state.nodes.iter().map(|node| node.name.as_str()).collect(),
-            young_until: BTreeMap::new(),
-        };
-        for (_, habits) in state.accounts.sorted() {
-            for range in habits.of(Kind::Range).iter() {
-                *cluster.ranges.entry(&range.name).or_default() += 1;
-            }
-            for namespace in habits.of(Kind::Namespace).iter() {
-                let until = after(namespace.first, period);
-                let known = cluster.young_until.entry(&namespace.name).or_insert(until);
-                *known = until.min(*known);
-            }
-        }
-        cluster
-    }
-
-    /// Whether the first use of `known` by an account of `own` namespace says nothing about the account.
-    fn explains(&self, kind: Kind, known: &Use, own: &str) -> bool {
-        let name = known.name.as_str();
-        match kind {
-            Kind::Action | Kind::RefusedAction | Kind::Agent => false,
-            Kind::Range => {
-                let others = self.ranges.get(name).map_or(0, |all| all - 1);
-                self.nodes.contains(name) || others >= SHARERS
-            }
-            Kind::Namespace | Kind::RefusedNamespace => {
-                let young = self.young_until.get(name);
-                let young = name != "*" && young.is_none_or(|&until| known.first < until);
-                name == own || young
-            }
-        }
-    }
-}
-
-/// What is new about one account.
-struct Novelty<'a> {
-    learned_until: Timestamp,
-    /// By time, then by kind and name.
-    new: Vec<(Kind, &'a Use)>,
-    known: BTreeMap<&'static str, usize>,
-    not_judged: Vec<Kind>,
-    restless: bool,
-}
-
-impl<'a> Novelty<'a> {
-    /// `None` if the account has not learned.
-    fn of(
-        account: ServiceAccount<'_>,
-        habits: &'a Habits,
-        cluster: &Cluster<'_>,
-        forgotten: Option<Timestamp>,
-        limits: &Limits,
-    ) -> Option<Self> {
-        let period = limits.period();
-        let first = habits.hours.first?;
-        let until = after(first, period);
-        // Beyond the learning period, whatever has had its time in the reports.
-        let learned_until = forgotten.map_or(until, |forgotten| forgotten.max(until));
-        let learned = Kind::ALL.into_iter().map(|kind| {
-            let known = habits.of(kind).iter().filter(|u| u.first < learned_until);
-            known.map(|known| known.requests).sum()
-        });
-        let requests: u64 = learned.max().unwrap_or(0);
-        if habits.last < Some(until)
-            || requests < u64::from(limits.learning_requests.get())
-            || !was_there(&habits.hours, first, period)
-        {
-            return None;
-        }
-        let mut novelty = Self {
-            learned_until,
-            new: Vec::new(),
-            known: BTreeMap::new(),
-            not_judged: Vec::new(),
-            restless: false,
-        };
-        for kind in Kind::ALL {
-            let uses = habits.of(kind);
-            let (known, new): (Vec<&Use>, Vec<&Use>) =
-                uses.iter().partition(|known| known.first < learned_until);
-            *novelty.known.entry(kind.as_str()).or_default() += known.len();
-            let allowed = kind.allowed();
-            if allowed.is_some_and(|kind| novelty.not_judged.contains(&kind))
-                || !is_habit(kind, uses, &known, after(learned_until, -period / 2))
-            {
-                novelty.not_judged.push(kind);
-                continue;
-            }
-            let familiar = |new: &Use| {
-                let allowed = allowed.into_iter().flat_map(|kind| habits.of(kind).iter());
-                let mut before = allowed.filter(|known| known.first < learned_until);
-                before.any(|known| known.name == new.name)
-            };
-            let new = new
-                .into_iter()
-                .filter(|new| !familiar(new) && !cluster.explains(kind, new, account.namespace));
-            novelty.new.extend(new.map(|new| (kind, new)));
-        }
-        novelty
-            .new
-            .sort_by_key(|(kind, new)| (new.first, *kind, &new.name));
-        let part =
-            |new: &Use| new.first.micros().saturating_sub(first.micros()) / (period / 7).max(1);
-        let parts: BTreeSet<i64> = novelty.new.iter().map(|(_, new)| part(new)).collect();
-        novelty.restless = parts.len() >= RESTLESS_PARTS;
-        Some(novelty)
-    }
-
-    /// The requests that are behind it at least: one has one action, one namespace, one address, one user agent.
-    fn requests(&self) -> u64 {
-        let of = |kind: Kind| {
-            self.new
-                .iter()
-                .filter(move |(k, _)| k.as_str() == kind.as_str())
-        };
-        let sum = |kind| of(kind).map(|(_, new)| new.requests).sum();
-        Kind::ALL.into_iter().map(sum).max().unwrap_or(0)
-    }
-
-    /// Up to ten of each kind.
-    fn shown(&self) -> impl Iterator<Item = &(Kind, &'a Use)> {
-        let mut of: BTreeMap<&str, usize> = BTreeMap::new();
-        self.new.iter().filter(move |(kind, _)| {
-            let shown = of.entry(kind.as_str()).or_default();
-            *shown += 1;
-            *shown <= SHOWN
-        })
-    }
-}
-
-/// Whether the account was there for more than a moment of the learning period.
-fn was_there(hours: &Hours, first: Timestamp, period: i64) -> bool {
-    let hour = 3600 * 1_000_000;
-    let unit = (period / 7).max(1);
-    let counted = period.min(Hours::COUNTED * hour);
-    // Hours are as fine as it is known, and the first one has begun before the account.
-    let possible = usize::try_from(counted / unit.max(hour)).unwrap_or(usize::MAX);
-    let into_the_hour = first.micros().rem_euclid(hour);
-    let starts = hours.active().map(|at| (at * hour - into_the_hour).max(0));
-    let parts: BTreeSet<i64> = starts
-        .filter(|&at| at < counted)
-        .map(|at| at / unit)
-        .collect();
-    parts.len() >= ACTIVE_PARTS.min(possible)
-}
-
-/// Whether what is `known` of a kind is a habit: not too much, and most of it known before `late`.
-fn is_habit(kind: Kind, uses: &Uses, known: &[&Use], late: Timestamp) -> bool {
-    let most = match kind {
-        Kind::Action | Kind::RefusedAction => 40.0,
-        Kind::Namespace | Kind::RefusedNamespace => 12.0,
-        Kind::Range | Kind::Agent => 6.0,
-    };
-    let recent = known.iter().filter(|known| known.first >= late).count();
-    let something = !known.is_empty() || kind.allowed().is_some();
-    something && uses.scaled(known.len()) <= most && (recent <= 1 || recent * 4 <= known.len())
-}
-
-fn after(time: Timestamp, micros: i64) -> Timestamp {
-    Timestamp::from_micros(time.micros().saturating_add(micros))
 }
 
 fn finding(
@@ -420,26 +208,15 @@ fn finding(
     context: &Context<'_>,
 ) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
-    let covered: Vec<Option<&AllowEntry>> = novelty
-        .new
-        .iter()
-        .map(|(kind, new)| {
-            let agent = new.witness.as_ref().map(|witness| witness.agent.as_str());
-            let agent = agent.filter(|_| kind.allowed().is_none())?;
-            context.settings.allow.expects(ABOUT.id, &subject, agent)
-        })
-        .collect();
-    let explained = covered.iter().all(Option::is_some) || novelty.restless;
-    let severity = if explained {
+    let severity = if novelty.new.iter().all(New::is_expected) {
         Severity::Info
     } else {
         Severity::Low
     };
-    let allowed = covered.into_iter().flatten().next();
     let mut witnesses: Vec<_> = novelty
         .new
         .iter()
-        .filter_map(|(_, new)| new.witness.as_ref())
+        .filter_map(|new| new.seen.witness.as_ref())
         .collect();
     witnesses.sort_unstable();
     let mut evidence: Vec<Evidence> = Vec::new();
@@ -452,26 +229,28 @@ fn finding(
     Finding {
         severity,
         count: novelty.requests(),
-        first_seen: novelty.new.iter().map(|(_, new)| new.first).min(),
-        last_seen: novelty.new.iter().map(|(_, new)| new.last).max(),
+        first_seen: novelty.new.iter().map(|new| new.seen.first).min(),
+        last_seen: novelty.new.iter().map(|new| new.seen.last).max(),
         summary: summary(&subject, novelty, severity),
-        attributes: attributes(habits, novelty, allowed),
+        attributes: attributes(habits, novelty),
         evidence,
         remediation: remediation(account),
         ..draft(&ABOUT, subject, &[], &EvidenceSet::default(), context)
     }
 }
 
-fn attributes(habits: &Habits, novelty: &Novelty<'_>, allowed: Option<&AllowEntry>) -> Attributes {
-    let new = novelty.shown().map(|(kind, new)| {
-        let witness = new.witness.as_ref();
-        let fields: [(&str, Attribute); 8] = [
+fn attributes(habits: &Habits, novelty: &Novelty<'_>) -> Attributes {
+    let new = novelty.shown(SHOWN).map(|new| {
+        let (kind, seen) = (new.kind, new.seen);
+        let witness = seen.witness.as_ref();
+        let fields: [(&str, Attribute); 9] = [
             ("kind", kind.as_str().into()),
-            ("what", new.name.as_str().into()),
+            ("what", seen.name.as_str().into()),
             ("refused", kind.allowed().is_some().into()),
-            ("requests", new.requests.into()),
-            ("first_seen", new.first.into()),
-            ("last_seen", new.last.into()),
+            ("expected", new.is_expected().into()),
+            ("requests", seen.requests.into()),
+            ("first_seen", seen.first.into()),
+            ("last_seen", seen.last.into()),
             ("address", witness.map(|w| w.address.as_str()).into()),
             ("user_agent", witness.map(|w| w.agent.as_str()).into()),
         ];
@@ -484,6 +263,7 @@ fn attributes(habits: &Habits, novelty: &Novelty<'_>, allowed: Option<&AllowEntr
         .iter()
         .map(|kind| kind.as_str())
         .collect();
+    let allowed = novelty.new.iter().find_map(|new| new.allowed);
     let fields: [(&str, Attribute); 7] = [
         ("new", Attribute::List(new.collect())),
         ("distinct_new", (novelty.new.len() as u64).into()),
@@ -507,7 +287,7 @@ fn summary(subject: &Subject, novelty: &Novelty<'_>, severity: Severity) -> Stri
         .new
         .iter()
         .take(4)
-        .map(|(kind, new)| named(*kind, new))
+        .map(|new| named(new.kind, new.seen))
         .collect();
     if let more @ 1.. = novelty.new.len() - things.len() {
         things.push(format!("and {more} more"));

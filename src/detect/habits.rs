@@ -128,10 +128,10 @@ impl Habits {
         &self.uses[kind as usize]
     }
 
-    /// Forgets what was not used since `oldest`, and of everything how it began.
-    pub(super) fn forget(&mut self, oldest: Timestamp) {
+    /// Forgets what was not used since `oldest`, and of the rest how it began, if that was before `cutoff`.
+    pub(super) fn forget(&mut self, oldest: Timestamp, cutoff: Timestamp) {
         for uses in &mut self.uses {
-            uses.forget(oldest);
+            uses.forget(oldest, cutoff);
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     AllowList, anonymous_access, authentication_failing, authentication_failures_metric,
-    denied_probing, first_use, hot_loop, permission_enumeration, policy_blind_spot,
+    denied_probing, hot_loop, novelty, permission_enumeration, policy_blind_spot,
     runaway_controller, secret_cross_namespace, secret_denied, secret_enumeration,
     serviceaccount_traffic_metric, stale_token, time_gap, token_minted, token_request_failing,
     token_request_rate, token_request_rate_metric, token_shared, watch_churn,
@@ -55,7 +55,7 @@ pub struct Settings {
     /// When refused anonymous requests are those of a scanner.
     pub anonymous_access: anonymous_access::Limits,
     /// When an account has learned what it usually does.
-    pub first_use: first_use::Limits,
+    pub first_use: novelty::Limits,
     /// Who may do what others should not; lowers severity, never hides.
     #[serde(skip)]
     pub allow: AllowList,

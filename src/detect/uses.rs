@@ -115,11 +115,11 @@ impl Uses {
         }
     }
 
-    /// Forgets what was not used since `oldest`, and of everything how it began.
-    pub(super) fn forget(&mut self, oldest: Timestamp) {
+    /// Forgets what was not used since `oldest`, and of the rest how it began, if that was before `cutoff`.
+    pub(super) fn forget(&mut self, oldest: Timestamp, cutoff: Timestamp) {
         self.kept.retain(|_, known| known.last >= oldest);
         for known in self.kept.values_mut() {
-            known.witness = None;
+            known.witness = known.witness.take().filter(|_| known.first >= cutoff);
         }
         self.beyond = self.beyond.filter(|beyond| beyond.last >= oldest);
     }
@@ -257,14 +257,14 @@ mod tests {
         let late: Vec<(u16, u16)> = (0..50).map(|thing| (thing, 70)).collect();
         let mut memory = uses(&early);
         memory.merge(uses(&late));
-        memory.forget(time(60));
+        memory.forget(time(60), time(60));
         let kept: Vec<&Use> = memory.iter().collect();
         assert!((1..50).contains(&kept.len()), "{}", kept.len());
         assert!((35.0..70.0).contains(&memory.scaled(kept.len())));
         memory.merge(uses(&late));
         assert!(memory.iter().all(|known| known.first == time(1)));
         // Long after that, there is room for everything.
-        memory.forget(time(200));
+        memory.forget(time(200), time(200));
         memory.merge(uses(&[(7, 210)]));
         assert_eq!(memory.iter().count(), 1);
     }

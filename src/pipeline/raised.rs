@@ -27,7 +27,7 @@ struct FirstUse {
 }
 
 /// Raises findings of `low` and `medium` by one step if they are about nothing but what their account does for
-/// the first time after its learning period. Says so in the attribute `raised`, and names the first use as related.
+/// the first time after its learning period, unless that is expected. Says so in the attribute `raised`, and names the first use as related.
 pub(super) fn raise(findings: &mut [Finding]) {
     let first_uses: BTreeMap<Subject, FirstUse> = findings
         .iter()
@@ -92,6 +92,9 @@ impl FirstUse {
             let Some(&Attribute::Time(first)) = one.get("first_seen") else {
                 continue;
             };
+            if one.get("expected") == Some(&Attribute::Flag(true)) {
+                continue;
+            }
             // An action may stand there twice: refused, then allowed.
             let known = new.entry((kind.clone(), what.clone())).or_insert(first);
             *known = first.min(*known);
@@ -184,9 +187,10 @@ mod tests {
 
     fn first_use(severity: Severity) -> Finding {
         let one = |kind: &str, what: &str| {
-            let fields: [(&str, Attribute); 3] = [
+            let fields: [(&str, Attribute); 4] = [
                 ("kind", kind.into()),
                 ("what", what.into()),
+                ("expected", (kind == "namespace").into()),
                 ("first_seen", time(100).into()),
             ];
             Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
@@ -195,6 +199,7 @@ mod tests {
             one("action", "list secrets"),
             one("address-range", "203.0.0.0/16"),
             one("user-agent", "curl"),
+            one("namespace", "payments"),
         ];
         let mut finding = finding(first_use_id(), severity, 100);
         let attributes = &mut finding.attributes;
@@ -273,6 +278,8 @@ mod tests {
             with(Severity::Low, 100, "addresses", &["no address"]),
             with(Severity::Low, 100, "user_agents", &[]),
             with(Severity::Low, 100, "namespaces", &["kube-system"]),
+            // New, but expected.
+            with(Severity::Low, 100, "namespaces", &["payments"]),
             Finding {
                 subject: Subject::service_account("shop", "other"),
                 ..all(Severity::Low)

@@ -30,7 +30,7 @@ use super::{
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 4\n";
+const MAGIC: &[u8; 16] = b"satrail state 5\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
