@@ -216,7 +216,7 @@ pub use context::{Context, MetricContext};
 pub use counter::{reads_metric, reads_sample};
 pub use evidence::EvidenceSet;
 pub use first_use::first_use_id;
-pub use habits::{address_range, client_name};
+pub use habits::{address_range, client_name, habitual_action};
 pub use keyed::Keyed;
 pub use legacy_token::legacy_secret;
 pub use listing::Listing;

@@ -529,3 +529,32 @@ fn requests_and_times_are_those_of_the_log() {
         Some("shop:web-1296005-secrets")
     );
 }
+
+/// Whatever an account makes up, it takes no more memory than this; an ordinary one takes a fiftieth.
+#[test]
+fn an_account_takes_bounded_memory() {
+    let sizes = |lines: &[String]| {
+        let memory = State::of(lines).outlive(time(0));
+        let forgotten = State::of(lines).outlive(time(30 * DAY));
+        [memory, forgotten].map(|state| postcard::to_stdvec(&state.detectors).unwrap().len())
+    };
+    let [all, remembered] = sizes(&daily(&WEB, 0..9));
+    println!("ordinary: {all} bytes, {remembered} once its days are forgotten");
+    assert!(all < 1500 && remembered < 800, "{all} {remembered}");
+    let flood = (0..3000).map(|n: i64| {
+        let (resource, namespace, agent) = (format!("r{n}"), format!("n{n}"), format!("a{n}x/1"));
+        let made_up = Request {
+            at: n * 60,
+            resource: &resource,
+            namespace: &namespace,
+            agent: &agent,
+            code: if n % 2 == 0 { 200 } else { 403 },
+            ..WEB
+        };
+        let peer = format!("10.{}.0.7", n % 256);
+        made_up.line().replace("10.244.0.7", &peer)
+    });
+    let [all, remembered] = sizes(&flood.collect::<Vec<_>>());
+    println!("made up: {all} bytes, {remembered} once its days are forgotten");
+    assert!(all < 100_000 && remembered < 40_000, "{all} {remembered}");
+}

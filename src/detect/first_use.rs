@@ -29,7 +29,8 @@ about! {
     /// What a ServiceAccount does for the first time, once it has been watched for a learning period (seven days): one
     /// finding for each account, with everything that is new since then. What is looked at:
     ///
-    /// - actions: verb, resource and subresource; allowed and refused ones apart
+    /// - actions: verb, resource and subresource; allowed and refused ones apart, and `watch` as `list`, since informers
+    ///   list only when they start
     /// - namespaces that it acts in, or is refused in; `*` for requests that name none
     /// - address ranges that it calls from: /16 of IPv4, /48 of IPv6, of the TCP peer
     /// - user agents, without their versions
@@ -44,7 +45,7 @@ about! {
     /// than a quarter of what it knows (and more than one thing) came in the last half period before. Besides, these
     /// are not told:
     ///
-    /// - its own namespace
+    /// - its own namespace, and Events that it records
     /// - a namespace that no account used until a learning period before: it is new itself, as it seems
     /// - a range that kubelets call from, or at least two other accounts: it is the cluster's own
     ///

@@ -6,7 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Event, finding::Timestamp};
+use crate::{
+    event::{Event, Text},
+    finding::Timestamp,
+};
 
 use super::{
     Merge,
@@ -104,8 +107,17 @@ impl Habits {
     /// was done as somebody else, which is that somebody's habit.
     fn add_action(&mut self, time: Timestamp, event: &Event<'_>) {
         let discovery = event.object.is_none() && Deed::of(event) == Deed::Discovered;
-        if discovery || event.code == Some(429) || event.impersonated_user.is_some() {
+        let nobodys = event.code == Some(429) || event.impersonated_user.is_some();
+        if discovery || nobodys || records_event(event) {
             return;
+        }
+        if event.verb == "watch" {
+            // An informer lists only when it starts, and watches all the time: the same habit.
+            let listing = Event {
+                verb: Text::plain("list"),
+                ..*event
+            };
+            return self.add_action(time, &listing);
         }
         let (action, namespace) = if event.refused() {
             (Kind::RefusedAction, Kind::RefusedNamespace)
@@ -266,6 +278,25 @@ pub fn address_range(address: &str) -> Option<String> {
     Some(Network::of(address)?.to_string())
 }
 
+/// What first uses call an action that other findings call `described`: a watch is a list.
+#[must_use]
+pub fn habitual_action(described: &str) -> String {
+    let described = match described.strip_prefix("watch ") {
+        Some(rest) => format!("list {rest}"),
+        None => described.to_owned(),
+    };
+    clipped(&described)
+}
+
+/// Whether it writes down an Event: programs do when something happens at last, however long that takes.
+fn records_event(event: &Event<'_>) -> bool {
+    let recorded = event.object.is_some_and(|object| {
+        let group = object.group.is_empty() || object.group == "events.k8s.io";
+        group && object.resource == "events"
+    });
+    recorded && !event.refused() && (event.verb == "create" || event.verb == "patch")
+}
+
 /// At most 100 characters: names come from clients, and many are kept.
 fn clipped(name: &str) -> String {
     name.chars().take(100).collect()
@@ -303,6 +334,13 @@ mod tests {
         ] {
             assert_eq!(client_name(agent), expected, "{agent}");
         }
+    }
+
+    #[test]
+    fn a_watch_is_a_list() {
+        assert_eq!(habitual_action("watch secrets"), "list secrets");
+        assert_eq!(habitual_action("watchers get"), "watchers get");
+        assert_eq!(habitual_action(&"é".repeat(101)), "é".repeat(100));
     }
 
     #[test]

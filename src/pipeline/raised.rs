@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    detect::{address_range, client_name, first_use_id},
+    detect::{address_range, client_name, first_use_id, habitual_action},
     finding::{Attribute, Finding, Related, Severity, Subject, SubjectKind, Timestamp},
 };
 
@@ -147,6 +147,7 @@ fn names(kind: &str, list: &Attribute) -> Option<BTreeSet<String>> {
     let name = |listed: &String| match kind {
         "address-range" => address_range(listed),
         "user-agent" => Some(client_name(listed).to_owned()),
+        "action" => Some(habitual_action(listed)),
         _ => Some(listed.clone()),
     };
     list.keys().map(name).collect()
@@ -236,6 +237,7 @@ mod tests {
     fn what_is_all_new_goes_up_one_step() {
         for (list, name, by) in [
             ("requests", "list secrets", "action list secrets"),
+            ("requests", "watch secrets", "action list secrets"),
             ("addresses", "203.0.113.7", "address-range 203.0.0.0/16"),
             ("user_agents", "curl/8.5.0", "user-agent curl"),
         ] {
