@@ -46,6 +46,7 @@ about! {
     /// are not told:
     ///
     /// - its own namespace, and Events that it records
+    /// - refusals of what it is allowed elsewhere (`secret-denied` and `denied-probing` tell of those)
     /// - a namespace that no account used until a learning period before: it is new itself, as it seems
     /// - a range that kubelets call from, or at least two other accounts: it is the cluster's own
     ///
@@ -306,10 +307,10 @@ fn named(kind: Kind, new: &Use) -> String {
     match kind {
         Kind::Action => format!("{name} ({count})"),
         Kind::RefusedAction => format!("{name} (refused, {count})"),
-        Kind::Namespace if name == "*" => format!("requests over all namespaces ({count})"),
+        Kind::Namespace if name == "*" => format!("requests that name no namespace ({count})"),
         Kind::Namespace => format!("requests in {name} ({count})"),
         Kind::RefusedNamespace if name == "*" => {
-            format!("requests over all namespaces (refused, {count})")
+            format!("requests that name no namespace (refused, {count})")
         }
         Kind::RefusedNamespace => format!("requests in {name} (refused, {count})"),
         Kind::Range => format!("requests from {name} ({count})"),

@@ -119,7 +119,7 @@ impl Habits {
             };
             return self.add_action(time, &listing);
         }
-        let (action, namespace) = if event.refused() {
+        let (action, namespace) = if lacks_the_right(event) {
             (Kind::RefusedAction, Kind::RefusedNamespace)
         } else {
             (Kind::Action, Kind::Namespace)
@@ -288,13 +288,23 @@ pub fn habitual_action(described: &str) -> String {
     clipped(&described)
 }
 
+/// Whether the authorizer refused it. What it allowed may be refused still (403, with the decision `allow`): by
+/// admission, as in a namespace that is being deleted. The account has the right then.
+fn lacks_the_right(event: &Event<'_>) -> bool {
+    let allowed = || {
+        let decision = event.annotation("authorization.k8s.io/decision");
+        decision.is_some_and(|decision| decision == "allow")
+    };
+    event.refused() && !allowed()
+}
+
 /// Whether it writes down an Event: programs do when something happens at last, however long that takes.
 fn records_event(event: &Event<'_>) -> bool {
     let recorded = event.object.is_some_and(|object| {
         let group = object.group.is_empty() || object.group == "events.k8s.io";
         group && object.resource == "events"
     });
-    recorded && !event.refused() && (event.verb == "create" || event.verb == "patch")
+    recorded && !lacks_the_right(event) && (event.verb == "create" || event.verb == "patch")
 }
 
 /// At most 100 characters: names come from clients, and many are kept.
