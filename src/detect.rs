@@ -95,6 +95,12 @@ mod privileged_workload;
 mod rbac_written;
 mod workload_exec;
 
+// habits
+mod uses;
+mod habits;
+mod novelty;
+mod first_use;
+
 mod default_serviceaccount;
 mod legacy_token;
 mod runaway_controller;
@@ -187,6 +193,8 @@ registry! {
         truncated_events::TruncatedEvents,
         clock_skew::ClockSkew,
         policy_blind_spot::PolicyBlindSpot,
+        // habits
+        first_use::FirstUse,
     }
     metrics {
         legacy_token_metric::LegacyTokenMetric,
@@ -208,6 +216,8 @@ pub use attack::Technique;
 pub use context::{Context, MetricContext};
 pub use counter::{reads_metric, reads_sample};
 pub use evidence::EvidenceSet;
+pub use first_use::first_use_id;
+pub use habits::{address_range, client_name, habitual_action};
 pub use keyed::Keyed;
 pub use legacy_token::legacy_secret;
 pub use listing::Listing;
@@ -224,7 +234,11 @@ pub use traffic::{Gap, Traffic};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{event::Event, finding::Finding, metric::Archive};
+use crate::{
+    event::Event,
+    finding::{Finding, Timestamp},
+    metric::Archive,
+};
 
 /// One detector.
 ///
@@ -248,6 +262,26 @@ pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
 
     /// How much of this log it could judge.
     fn coverage(&self, log: &LogFacts) -> Coverage;
+
+    /// The same, where that hangs on the settings.
+    fn coverage_under(&self, log: &LogFacts, _settings: &Settings) -> Coverage {
+        self.coverage(log)
+    }
+
+    /// What of it is still worth knowing once the days before `cutoff` are forgotten, this state's among them:
+    /// nothing, for most.
+    #[must_use]
+    fn outlive(self, _cutoff: Timestamp) -> Self {
+        Self::default()
+    }
+}
+
+impl Detectors {
+    /// The request since which ServiceAccounts have been watched, in days that are forgotten too.
+    #[must_use]
+    pub const fn watching_since(&self) -> Option<Timestamp> {
+        self.first_use.watching_since()
+    }
 }
 
 /// One detector that reads metrics: a function of all scrapes.

@@ -6,6 +6,7 @@ mod window;
 mod day;
 mod options;
 mod progress;
+mod raised;
 mod report;
 mod forms;
 mod reading;

@@ -378,7 +378,7 @@ fn a_log_in_which_a_detector_is_blind_says_so() {
     let of_metrics = metric_coverage(&state.archive);
     for (about, coverage) in state
         .detectors
-        .coverage(&state.log)
+        .coverage(&state.log, &Settings::default())
         .into_iter()
         .chain(of_metrics)
     {

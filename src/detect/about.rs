@@ -160,8 +160,24 @@ macro_rules! registry {
 
             /// What every detector could see, in the order of the registry.
             #[must_use]
-            pub fn coverage(&self, log: &LogFacts) -> Vec<(&'static About, Coverage)> {
-                vec![$((<$module::$Type as Detector>::ABOUT, self.$module.coverage(log))),+]
+            pub fn coverage(
+                &self,
+                log: &LogFacts,
+                settings: &Settings,
+            ) -> Vec<(&'static About, Coverage)> {
+                vec![$((
+                    <$module::$Type as Detector>::ABOUT,
+                    self.$module.coverage_under(log, settings),
+                )),+]
+            }
+
+            /// What of it is still worth knowing once the days before `cutoff` are forgotten, this state's among
+            /// them. Merges with other states as before.
+            #[must_use]
+            pub fn outlive(self, cutoff: $crate::finding::Timestamp) -> Self {
+                Self {
+                    $($module: self.$module.outlive(cutoff),)+
+                }
             }
         }
     };

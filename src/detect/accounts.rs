@@ -45,6 +45,11 @@ impl<T: Merge> PerAccount<T> {
         }
     }
 
+    /// Keeps the states that `keep` says yes to; it may change them.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        self.by_key.retain(|_, state| keep(state));
+    }
+
     fn into_sorted(self) -> Vec<(String, T)> {
         let mut entries: Vec<_> = self.by_key.into_iter().collect();
         entries.sort_by(|a, b| a.0.cmp(&b.0));

@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::{
     AllowList, anonymous_access, authentication_failing, authentication_failures_metric,
-    denied_probing, hot_loop, permission_enumeration, policy_blind_spot, runaway_controller,
-    secret_cross_namespace, secret_denied, secret_enumeration, serviceaccount_traffic_metric,
-    stale_token, time_gap, token_minted, token_request_failing, token_request_rate,
-    token_request_rate_metric, token_shared, watch_churn,
+    denied_probing, hot_loop, novelty, permission_enumeration, policy_blind_spot,
+    runaway_controller, secret_cross_namespace, secret_denied, secret_enumeration,
+    serviceaccount_traffic_metric, stale_token, time_gap, token_minted, token_request_failing,
+    token_request_rate, token_request_rate_metric, token_shared, watch_churn,
 };
 
 /// Thresholds and allow-lists of all detectors.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub denied_probing: denied_probing::Limits,
     /// When refused anonymous requests are those of a scanner.
     pub anonymous_access: anonymous_access::Limits,
+    /// When an account has learned what it usually does.
+    pub first_use: novelty::Limits,
     /// Who may do what others should not; lowers severity, never hides.
     #[serde(skip)]
     pub allow: AllowList,

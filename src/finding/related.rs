@@ -128,7 +128,7 @@ fn ties(handle: Handle<'_>, one: &Finding, other: &Finding) -> bool {
 }
 
 /// Tells each finding of the others about the same. `findings` stand in their order of severity, and so do
-/// those that each one names.
+/// those that each one names, behind those that it names already; of these, those that are not reported are dropped.
 pub fn relate(findings: &mut [Finding]) {
     let index = by_handle(findings);
     let related: Vec<Vec<Related>> = findings
@@ -153,8 +153,19 @@ pub fn relate(findings: &mut [Finding]) {
             named.map(name).collect()
         })
         .collect();
+    let present: BTreeSet<String> = findings.iter().map(|f| f.fingerprint.clone()).collect();
     for (finding, related) in findings.iter_mut().zip(related) {
-        finding.related = related;
+        finding
+            .related
+            .retain(|known| present.contains(&known.fingerprint));
+        for other in related {
+            let mut known = finding.related.iter_mut();
+            match known.find(|known| known.fingerprint == other.fingerprint) {
+                Some(known) => known.by.extend(other.by),
+                None => finding.related.push(other),
+            }
+        }
+        finding.related.truncate(Finding::MOST_RELATED);
     }
 }
 

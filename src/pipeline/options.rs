@@ -77,6 +77,12 @@ impl Selection {
         (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
     }
 
+    /// Whether the detector `id` reports, or may be asked all the same for what it makes of other findings.
+    #[must_use]
+    pub fn allows(&self, id: &str) -> bool {
+        !self.ignore.iter().any(|each| each == id)
+    }
+
     /// Whether every detector reports.
     #[must_use]
     pub const fn is_everything(&self) -> bool {

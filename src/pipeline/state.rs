@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{
-        About, Aspects, Context, Detectors, LogFacts, MetricContext, TokenUses, metric_coverage,
-        metric_findings, reconcile,
+        About, Aspects, Context, Detectors, LogFacts, MetricContext, Settings, TokenUses,
+        first_use_id, metric_coverage, metric_findings, reconcile,
     },
     event::{Event, Stage},
     finding::{relate, stories},
@@ -24,6 +24,7 @@ use super::{
     exceptions::settle,
     fold::{Folded, Study},
     ledger::Ledger,
+    raised::raise,
     reading::Reading,
     scrapes::Scrapes,
 };
@@ -171,13 +172,20 @@ impl State {
             settings: &options.settings,
             archive: &self.scrapes.archive,
         };
-        let mut findings = scan.detectors.finish(&context, wanted);
+        // A finding is as grave whatever else is selected.
+        let first_use = first_use_id();
+        let raises = options.selection.allows(first_use);
+        let mut findings = scan
+            .detectors
+            .finish(&context, |id| wanted(id) || id == first_use && raises);
+        raise(&mut findings);
+        findings.retain(|finding| wanted(&finding.detector));
         findings.extend(metric_findings(&metric_context, wanted));
         let (mut findings, exceptions) = settle(findings, options);
         relate(&mut findings);
         let coverage = Coverage {
             open_requests,
-            ..self.coverage(scan, wanted)
+            ..self.coverage(scan, &options.settings, wanted)
         };
         Report {
             input: self.input(&scan.log),
@@ -211,12 +219,17 @@ impl State {
         }
     }
 
-    fn coverage(&self, scan: &Scan, wanted: impl Fn(&str) -> bool) -> Coverage {
+    fn coverage(
+        &self,
+        scan: &Scan,
+        settings: &Settings,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Coverage {
         let (reading, log) = (&self.reading, &scan.log);
         let (sampled, percent) = scan.sample.estimate();
         let removed = self.deduplicated.then_some(reading.duplicates);
         let reads = |reads| move |(about, coverage)| (about, coverage, reads);
-        let detectors = scan.detectors.coverage(log).into_iter();
+        let detectors = scan.detectors.coverage(log, settings).into_iter();
         let metrics = metric_coverage(&self.scrapes.archive).into_iter();
         let detectors = detectors
             .map(reads(Reads::Audit))

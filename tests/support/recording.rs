@@ -101,5 +101,5 @@ pub(crate) fn judged(
             f.severity, f.detector, f.subject, f.count, f.summary
         );
     }
-    (findings, detectors.coverage(&log))
+    (findings, detectors.coverage(&log, &Settings::default()))
 }

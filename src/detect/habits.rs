@@ -1,0 +1,398 @@
+//! What one account usually does: which actions, where, from where and as what.
+//!
+//! Knows when each of these was seen first and last, and nothing of learning periods or of findings.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Event, Text},
+    finding::Timestamp,
+};
+
+use super::{
+    Merge,
+    deed::{self, Deed},
+    keyed,
+    tally::earliest,
+    uses::Uses,
+};
+
+/// What a habit is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// Verb, resource and subresource, or verb and the first part of another path.
+    Action,
+    /// An action that was refused.
+    RefusedAction,
+    /// A namespace that was acted in; `*` for requests that name none.
+    Namespace,
+    /// A namespace where something was refused.
+    RefusedNamespace,
+    /// The network of the address: /16 of IPv4, /48 of IPv6.
+    Range,
+    /// What the client calls itself, without its version.
+    Agent,
+}
+
+/// What an account usually does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Habits {
+    pub(super) last: Option<Timestamp>,
+    pub(super) hours: Hours,
+    uses: [Uses; Kind::ALL.len()],
+}
+
+/// The first request, and in which of the 256 hours from there on there were others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hours {
+    pub(super) first: Option<Timestamp>,
+    /// Bit n of the 256 stands for the n-th hour after the one of `first`.
+    low: u128,
+    high: u128,
+}
+
+impl Kind {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Action,
+        Self::RefusedAction,
+        Self::Namespace,
+        Self::RefusedNamespace,
+        Self::Range,
+        Self::Agent,
+    ];
+
+    /// The name in attributes, which does not say whether it was refused.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Action | Self::RefusedAction => "action",
+            Self::Namespace | Self::RefusedNamespace => "namespace",
+            Self::Range => "address-range",
+            Self::Agent => "user-agent",
+        }
+    }
+
+    /// The kind of the same things that were allowed, if this one is of refusals.
+    pub(super) const fn allowed(self) -> Option<Self> {
+        match self {
+            Self::RefusedAction => Some(Self::Action),
+            Self::RefusedNamespace => Some(Self::Namespace),
+            Self::Action | Self::Namespace | Self::Range | Self::Agent => None,
+        }
+    }
+}
+
+impl Habits {
+    /// Takes note of one request that arrived at `time`.
+    pub(super) fn add(&mut self, time: Timestamp, event: &Event<'_>) {
+        self.last = self.last.max(Some(time));
+        self.hours.add(time);
+        self.add_action(time, event);
+        if let Some(range) = event.peer().and_then(|peer| Network::of(&peer.read())) {
+            let uses = &mut self.uses[Kind::Range as usize];
+            uses.add(range.hash(), time, event, || range.to_string());
+        }
+        let agent = event.user_agent.read();
+        let product = client_name(&agent);
+        if !product.is_empty() {
+            let uses = &mut self.uses[Kind::Agent as usize];
+            let hash = keyed::hash(0, &[product]);
+            uses.add(hash, time, event, || clipped(product));
+        }
+    }
+
+    /// What was done, and where: not what everybody may ask, nor what was throttled before authorization, nor what
+    /// was done as somebody else, which is that somebody's habit.
+    fn add_action(&mut self, time: Timestamp, event: &Event<'_>) {
+        let discovery = event.object.is_none() && Deed::of(event) == Deed::Discovered;
+        let nobodys = event.code == Some(429) || event.impersonated_user.is_some();
+        if discovery || nobodys || records_event(event) {
+            return;
+        }
+        if event.verb == "watch" {
+            // An informer lists only when it starts, and watches all the time: the same habit.
+            let listing = Event {
+                verb: Text::plain("list"),
+                ..*event
+            };
+            return self.add_action(time, &listing);
+        }
+        let (action, namespace) = if lacks_the_right(event) {
+            (Kind::RefusedAction, Kind::RefusedNamespace)
+        } else {
+            (Kind::Action, Kind::Namespace)
+        };
+        let name = || clipped(&deed::describe(event));
+        let hash = deed::request_hash(event, 0);
+        self.uses[action as usize].add(hash, time, event, name);
+        if let Some(object) = event.object {
+            let name = object.namespace.read();
+            let name = if name.is_empty() { "*" } else { &name };
+            let hash = keyed::hash(0, &[name]);
+            self.uses[namespace as usize].add(hash, time, event, || clipped(name));
+        }
+    }
+
+    /// What is known of one kind.
+    pub(super) const fn of(&self, kind: Kind) -> &Uses {
+        &self.uses[kind as usize]
+    }
+
+    /// Forgets what was not used since `oldest`, and of the rest how it began, if that was before `cutoff`.
+    pub(super) fn forget(&mut self, oldest: Timestamp, cutoff: Timestamp) {
+        for uses in &mut self.uses {
+            uses.forget(oldest, cutoff);
+        }
+    }
+}
+
+impl Merge for Habits {
+    fn merge(&mut self, other: Self) {
+        self.last = self.last.max(other.last);
+        self.hours.merge(&other.hours);
+        for (ours, theirs) in self.uses.iter_mut().zip(other.uses) {
+            ours.merge(theirs);
+        }
+    }
+}
+
+impl Hours {
+    /// How many hours from the first request on are looked at.
+    pub(super) const COUNTED: i64 = 256;
+
+    fn add(&mut self, time: Timestamp) {
+        let one = Self {
+            first: Some(time),
+            low: 1,
+            high: 0,
+        };
+        self.merge(&one);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let number = |first: Option<Timestamp>| first.map(|time| time.seconds().div_euclid(3600));
+        let (Some(ours), Some(theirs)) = (number(self.first), number(other.first)) else {
+            if self.first.is_none() {
+                *self = other.clone();
+            }
+            return;
+        };
+        let start = ours.min(theirs);
+        let mine = self.later(ours - start);
+        let others = other.later(theirs - start);
+        self.first = earliest(self.first, other.first);
+        self.low = mine.0 | others.0;
+        self.high = mine.1 | others.1;
+    }
+
+    /// The bits as they stand when the count begins so many hours earlier.
+    const fn later(&self, hours: i64) -> (u128, u128) {
+        match hours {
+            0 => (self.low, self.high),
+            1..128 => (
+                self.low << hours,
+                self.high << hours | self.low >> (128 - hours),
+            ),
+            128..Self::COUNTED => (0, self.low << (hours - 128)),
+            _ => (0, 0),
+        }
+    }
+
+    /// The hours in which there were requests, counted from the first one.
+    pub(super) fn active(&self) -> impl Iterator<Item = i64> {
+        let (low, high) = (self.low, self.high);
+        (0..Self::COUNTED).filter(move |&hour| match hour {
+            ..128 => low >> hour & 1 == 1,
+            _ => high >> (hour - 128) & 1 == 1,
+        })
+    }
+}
+
+/// The network that an address is told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Network {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl Network {
+    /// That of `address`; `None` if it is none.
+    pub(super) fn of(address: &str) -> Option<Self> {
+        let address: IpAddr = address.parse().ok()?;
+        Some(match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, ..] = v4.octets();
+                Self::V4(Ipv4Addr::new(a, b, 0, 0))
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, c, ..] = v6.segments();
+                Self::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+        })
+    }
+
+    pub(super) fn hash(self) -> u64 {
+        match self {
+            Self::V4(v4) => keyed::hash(u64::from(v4.to_bits()), &["v4"]),
+            // The lower 80 bits are zero.
+            Self::V6(v6) => {
+                let [a, b, c, ..] = v6.segments();
+                let number = [a, b, c].map(u64::from);
+                keyed::hash(number[0] << 32 | number[1] << 16 | number[2], &["v6"])
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::V4(v4) => write!(f, "{v4}/16"),
+            Self::V6(v6) => write!(f, "{v6}/48"),
+        }
+    }
+}
+
+/// What a client calls itself, without version and what follows: `kubectl` of `kubectl/v1.37.1 (linux/amd64) …`,
+/// `backup` of `backup-2.4`. Empty if there is nothing else.
+#[must_use]
+pub fn client_name(agent: &str) -> &str {
+    let name = agent.split(['/', '(']).next().unwrap_or("");
+    let bytes = name.as_bytes();
+    let version = (0..bytes.len()).find(|&at| {
+        let separates = matches!(bytes[at], b' ' | b'-' | b'_' | b':');
+        let rest = bytes[at + 1..].strip_prefix(b"v");
+        let rest = rest.unwrap_or(&bytes[at + 1..]);
+        separates && rest.first().is_some_and(u8::is_ascii_digit)
+    });
+    name.get(..version.unwrap_or(name.len()))
+        .unwrap_or(name)
+        .trim()
+}
+
+/// The network that an address is told apart by: `10.244.0.0/16`, `2001:db8:12::/48`; `None` for what is no address.
+#[must_use]
+pub fn address_range(address: &str) -> Option<String> {
+    Some(Network::of(address)?.to_string())
+}
+
+/// What first uses call an action that other findings call `described`: a watch is a list.
+#[must_use]
+pub fn habitual_action(described: &str) -> String {
+    let described = match described.strip_prefix("watch ") {
+        Some(rest) => format!("list {rest}"),
+        None => described.to_owned(),
+    };
+    clipped(&described)
+}
+
+/// Whether the authorizer refused it. What it allowed may be refused still (403, with the decision `allow`): by
+/// admission, as in a namespace that is being deleted. The account has the right then.
+fn lacks_the_right(event: &Event<'_>) -> bool {
+    let allowed = || {
+        let decision = event.annotation("authorization.k8s.io/decision");
+        decision.is_some_and(|decision| decision == "allow")
+    };
+    event.refused() && !allowed()
+}
+
+/// Whether it writes down an Event: programs do when something happens at last, however long that takes.
+fn records_event(event: &Event<'_>) -> bool {
+    let recorded = event.object.is_some_and(|object| {
+        let group = object.group.is_empty() || object.group == "events.k8s.io";
+        group && object.resource == "events"
+    });
+    recorded && !lacks_the_right(event) && (event.verb == "create" || event.verb == "patch")
+}
+
+/// At most 100 characters: names come from clients, and many are kept.
+fn clipped(name: &str) -> String {
+    name.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_product_has_no_version() {
+        for (agent, expected) in [
+            (
+                "kubectl/v1.37.1 (linux/amd64) kubernetes/f78e722",
+                "kubectl",
+            ),
+            (
+                "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/x/system:serviceaccount:kube-system:job-controller",
+                "kube-controller-manager",
+            ),
+            (
+                "Kubernetes Java Client/15.0.0-SNAPSHOT",
+                "Kubernetes Java Client",
+            ),
+            ("backup-2.4", "backup"),
+            ("app v1.2", "app"),
+            ("shop-web/2.1.0", "shop-web"),
+            ("Mozilla/5.0 (X11; Linux x86_64)", "Mozilla"),
+            ("/1.0", ""),
+            ("", ""),
+            ("é-1", "é"),
+            ("é\u{301}-é", "é\u{301}-é"),
+        ] {
+            assert_eq!(client_name(agent), expected, "{agent}");
+        }
+    }
+
+    #[test]
+    fn a_watch_is_a_list() {
+        assert_eq!(habitual_action("watch secrets"), "list secrets");
+        assert_eq!(habitual_action("watchers get"), "watchers get");
+        assert_eq!(habitual_action(&"é".repeat(101)), "é".repeat(100));
+    }
+
+    #[test]
+    fn networks() {
+        for (address, expected) in [
+            ("10.244.3.7", Some("10.244.0.0/16")),
+            ("::ffff:10.244.9.9", Some("10.244.0.0/16")),
+            ("2001:db8:12:34::1", Some("2001:db8:12::/48")),
+            ("private", None),
+            ("", None),
+            ("10.0.0.1:443", None),
+        ] {
+            let network = Network::of(address).map(|network| network.to_string());
+            assert_eq!(network.as_deref(), expected, "{address}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hours_do_not_depend_on_the_order(
+            mut times in prop::collection::vec(0_i64..500 * 3600, 1..60), cut: prop::sample::Index,
+        ) {
+            let of = |times: &[i64]| {
+                let mut hours = Hours::default();
+                for second in times {
+                    hours.add(Timestamp::from_micros(second * 1_000_000));
+                }
+                hours
+            };
+            let whole = of(&times);
+            let at = cut.index(times.len());
+            let mut left = of(&times[..at]);
+            left.merge(&of(&times[at..]));
+            prop_assert_eq!(&left, &whole);
+            times.reverse();
+            prop_assert_eq!(&of(&times), &whole);
+            let start = times.iter().min().unwrap() / 3600;
+            let mut expected: Vec<i64> = times.iter().map(|second| second / 3600 - start).collect();
+            expected.retain(|&hour| hour < Hours::COUNTED);
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(whole.active().collect::<Vec<_>>(), expected);
+        }
+    }
+}
