@@ -14,6 +14,7 @@ pub mod rbac;
 pub mod pipeline;
 pub mod output;
 pub mod alert;
+pub mod deliver;
 pub mod config;
 pub mod command;
 pub mod cli;
