@@ -87,7 +87,7 @@ pub struct Output {
     pub format: Format,
     /// To where.
     pub destination: Destination,
-    /// With which colour and width.
+    /// With which colour and width, and how much of it.
     pub look: Look,
 }
 
@@ -177,6 +177,7 @@ mod tests {
         let terminal = Look {
             width: Some(80),
             color: true,
+            ..Look::default()
         };
         let to = |file: Option<&str>| Output::new(None, file.map(PathBuf::from), terminal).look;
         assert_eq!(to(Some("report.txt")), Look::default());

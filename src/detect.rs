@@ -133,6 +133,7 @@ mod truncated_events;
 mod watch_churn;
 mod watching;
 
+mod burst;
 mod audit_events_lost;
 mod authentication_failures_metric;
 mod flow_control_rejection;

@@ -87,10 +87,12 @@ impl<'a> Event<'a> {
         self.user.service_account()
     }
 
-    /// The address of the real peer: the last one. The others can be forged (FACTS 1.1).
+    /// The address of the real peer: the last one. The others can be forged (FACTS 1.1). `None` where it was left out on
+    /// the way here.
     #[must_use]
     pub fn peer(&self) -> Option<Text<'a>> {
-        self.source_ips.last_item()?.text()
+        let address = self.source_ips.last_item()?.text()?;
+        (!address.is_empty()).then_some(address)
     }
 
     /// The value of an audit annotation.

@@ -57,6 +57,31 @@ pub struct Finding {
     pub tracking: Option<Tracking>,
 }
 
+impl Finding {
+    /// That `detector` found something about `subject`; what it is remains to be said. The fingerprint is the one of a
+    /// finding without a key.
+    #[must_use]
+    pub fn of(detector: &str, subject: Subject) -> Self {
+        Self {
+            detector: detector.to_owned(),
+            severity: Severity::Info,
+            fingerprint: fingerprint(detector, &subject, &[]),
+            subject,
+            count: 0,
+            first_seen: None,
+            last_seen: None,
+            summary: String::new(),
+            attributes: Attributes::new(),
+            attack: Vec::new(),
+            involves: Involved::default(),
+            related: Vec::new(),
+            evidence: Vec::new(),
+            remediation: Remediation::default(),
+            tracking: None,
+        }
+    }
+}
+
 /// One audit event, or one scrape of metrics, that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
@@ -71,7 +96,7 @@ pub struct Evidence {
 }
 
 /// The way out, with commands that can be pasted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remediation {
     /// One line: what to do.
     pub summary: String,

@@ -14,6 +14,7 @@
 mod objects;
 mod guess;
 mod parse;
+mod seed;
 mod shape;
 mod read;
 mod usage;
@@ -24,7 +25,6 @@ mod issue;
 mod world;
 mod checks;
 mod practices;
-mod yaml;
 mod manifests;
 mod report;
 mod standing;

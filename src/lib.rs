@@ -3,6 +3,7 @@
 //! The modules stand in the order in which the data flows. Each may use only what stands before it
 //! (`tests/architecture.rs` holds them to that).
 
+pub mod yaml;
 pub mod finding;
 pub mod source;
 pub mod event;

@@ -50,8 +50,6 @@ pub const SCHEMA_VERSION: &str = "1";
 pub enum Format {
     /// For people.
     Table,
-    /// The same, with what was in each file.
-    Detailed,
     /// One JSON document.
     Json,
     /// One JSON object per line: what was read, each finding, exceptions, coverage.
@@ -83,8 +81,7 @@ pub fn write_report(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table => table::write(report, look, pace, false, out),
-        Format::Detailed => table::write(report, look, pace, true, out),
+        Format::Table => table::write(report, look, pace, out),
         Format::Json => json::write(report, out),
         Format::Jsonl => jsonl::write(report, out),
     }
@@ -99,7 +96,7 @@ pub fn write_accounts(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table | Format::Detailed => accounts::table(report, rows, look, out),
+        Format::Table => accounts::table(report, rows, look, out),
         Format::Json => accounts::json(report, rows, out),
         Format::Jsonl => accounts::jsonl(report, rows, out),
     }

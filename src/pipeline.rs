@@ -3,6 +3,7 @@
 //! The only place that knows about threads and order. Knows no output and no format.
 
 mod window;
+mod day;
 mod options;
 mod progress;
 mod report;
@@ -22,10 +23,13 @@ mod telemetry;
 mod state;
 mod usage;
 mod run;
+mod cumulative;
+mod held;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
 pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
-pub use exceptions::{AccountPattern, Exception, apply_exceptions, settle};
+pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle};
+pub use held::{Harvest, Held};
 pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
 pub use report::{

@@ -7,9 +7,7 @@ mod grants;
 mod manifest;
 mod notes;
 mod rules;
-mod yaml;
 
 pub use grants::Widening;
 pub use manifest::{Body, Manifest, Metadata, RoleRef, RoleSubject, Roles};
 pub use rules::Rule;
-pub use yaml::yaml;

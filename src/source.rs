@@ -19,6 +19,7 @@ mod trouble;
 mod find;
 mod twin;
 mod input;
+mod probe;
 mod sniff;
 mod buffer;
 mod plain;
@@ -40,8 +41,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use buffer::Buffer;
 pub use bytes::Bytes;
 pub use find::{Found, Walk, find};
-pub use input::Input;
+pub use input::{Input, Span};
 pub use place::{Origin, Place, Places};
+pub use probe::{LastLine, Probe, Seal};
 pub use records::Record;
 pub use sniff::Compression;
 pub use trouble::Trouble;
@@ -194,6 +196,25 @@ impl Source {
         match &self.reader {
             Reader::Plain(plain) => plain.stored_bytes_read(),
             Reader::Stream(stream) => stream.stored_bytes_read(),
+        }
+    }
+
+    /// How far it was read, in the decompressed stream: behind a record. Complete once every thread has
+    /// got its `None`.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        match &self.reader {
+            Reader::Plain(plain) => plain.end(),
+            Reader::Stream(stream) => stream.end(),
+        }
+    }
+
+    /// [`Seal::hash`] at [`Source::end`], if it came along with reading: of streams that are read in part.
+    #[must_use]
+    pub fn seal(&self) -> Option<u128> {
+        match &self.reader {
+            Reader::Plain(_) => None,
+            Reader::Stream(stream) => stream.seal(),
         }
     }
 

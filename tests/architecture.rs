@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 /// The order of DESIGN: stages of equal rank stand in one line and do not know each other.
 const ORDER: [&[&str]; 10] = [
-    &["finding"],
+    &["yaml", "finding"],
     &["source"],
     &["event", "metric", "inventory"],
     &["detect"],

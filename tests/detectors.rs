@@ -390,6 +390,38 @@ fn a_log_in_which_a_detector_is_blind_says_so() {
     }
 }
 
+/// A shipper that drops `sourceIPs` must not make one client of all.
+#[test]
+fn detectors_that_need_addresses_are_blind_without_them() {
+    let needy = [
+        "token-shared",
+        "authentication-failing",
+        "invalidated-legacy-token",
+        "watch-churn",
+    ];
+    let blind = |lines: &[String]| -> BTreeSet<&'static str> {
+        let mut state = State::default();
+        state.observe_all(&parsed(lines, &mut Vec::new()));
+        let coverage = state.detectors.coverage(&state.log).into_iter();
+        let by_addresses = coverage.filter(|(_, coverage)| {
+            coverage
+                .blind
+                .as_deref()
+                .is_some_and(|why| why.contains("which address"))
+        });
+        by_addresses.map(|(about, _)| about.id).collect()
+    };
+    let whole = all_lines();
+    let without = whole.iter().map(|line| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        event.as_object_mut().unwrap().remove("sourceIPs");
+        event.to_string()
+    });
+    let without: Vec<String> = without.collect();
+    assert_eq!(blind(&without), needy.into());
+    assert_eq!(blind(&whole), BTreeSet::new());
+}
+
 #[test]
 fn wrong_settings_are_refused_with_a_clear_message() {
     for (text, says) in [

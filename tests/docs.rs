@@ -124,7 +124,7 @@ fn report() -> String {
     let report = pipeline::scan(&options, &Silent).unwrap().report(&options);
     let look = Look {
         width: Some(100),
-        color: false,
+        ..Look::default()
     };
     let mut text = Vec::new();
     output::write_report(&report, Format::Table, look, None, &mut text).unwrap();

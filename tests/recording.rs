@@ -3,26 +3,15 @@
 //! The recording (26,537 events of a real control plane) is not part of the repository: without it beside
 //! the repository these tests say so and pass.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests may, their helpers too"
-)]
-
 #[path = "support/recording.rs"]
 mod support;
 
 use std::collections::BTreeMap;
 
-use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
-    event::Parser,
-    finding::{Attribute, Finding, Severity},
-    source::{Origin, Places},
-};
+use satrail::finding::{Attribute, Finding, Severity};
 use serde_json::Value;
 
-use support::{recording, requests};
+use support::{judged, recording, requests};
 
 const END_OF_QUIET: &str = "2026-11-22T04:25:18.067";
 
@@ -32,39 +21,13 @@ type Counts = BTreeMap<String, u64>;
 const BLIND: [&str; 1] = ["privileged-workload"];
 
 fn findings(requests: &[(&str, Value)], blind: &[&str]) -> Vec<Finding> {
-    let mut parser = Parser::default();
-    let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
-    for (at, (line, _)) in (0..).zip(requests) {
-        let origin = Origin {
-            source: 0,
-            chunk: 0,
-            line: at,
-        };
-        let event = parser.parse(line, origin).unwrap();
-        log.observe(&event);
-        let aspects = Aspects::of(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
-    }
-    for (about, coverage) in detectors.coverage(&log) {
+    let (findings, coverage) = judged(requests, |_| true);
+    for (about, coverage) in coverage {
         assert_eq!(
             coverage.blind.is_some(),
             blind.contains(&about.id),
             "{}: {coverage:?}",
             about.id
-        );
-    }
-    let (settings, places) = (Settings::default(), Places::default());
-    let context = Context {
-        settings: &settings,
-        log: &log,
-        places: &places,
-    };
-    let findings = detectors.finish(&context, |_| true);
-    for f in &findings {
-        println!(
-            "| {} | {} | {} | {} | {}",
-            f.detector, f.subject, f.severity, f.count, f.summary
         );
     }
     findings

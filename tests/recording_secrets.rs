@@ -3,26 +3,17 @@
 //!
 //! Without the recording beside the repository these tests say so and pass.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests may, their helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "tests may, their helpers too")]
 
 #[path = "support/recording.rs"]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
-    event::Parser,
-    finding::{Finding, Severity, relate, stories},
-    source::{Origin, Places},
-};
+use satrail::finding::{Finding, Severity, relate, stories};
 use serde_json::{Value, json};
 
-use support::{recording, requests};
+use support::{judged, recording, requests};
 
 const END_OF_QUIET: &str = "2026-11-22T04:25:18.067";
 const DETECTORS: [&str; 7] = [
@@ -38,34 +29,11 @@ const DETECTORS: [&str; 7] = [
 type Requests<'a> = Vec<(&'a str, Value)>;
 
 fn findings(requests: &Requests<'_>) -> Vec<Finding> {
-    let mut parser = Parser::default();
-    let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
-    for (line, (text, _)) in (0..).zip(requests) {
-        let origin = Origin {
-            source: 0,
-            chunk: 0,
-            line,
-        };
-        let event = parser.parse(text, origin).unwrap();
-        let aspects = Aspects::of(&event);
-        log.observe(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
-    }
-    let (settings, places) = (Settings::default(), Places::default());
-    let context = Context {
-        settings: &settings,
-        log: &log,
-        places: &places,
-    };
-    for (about, coverage) in detectors.coverage(&log) {
+    let (findings, coverage) = judged(requests, |id| DETECTORS.contains(&id));
+    for (about, coverage) in coverage {
         assert!(!DETECTORS.contains(&about.id) || coverage.blind.is_none());
     }
-    let found = detectors.finish(&context, |id| DETECTORS.contains(&id));
-    for f in &found {
-        println!("{} {} {} {}", f.severity, f.detector, f.count, f.summary);
-    }
-    found
+    findings
 }
 
 /// `severity count` of each finding of `detector`, by subject.

@@ -13,15 +13,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
-    event::Parser,
-    finding::{Finding, Severity, relate},
-    source::{Origin, Places},
-};
+use satrail::finding::{Finding, Severity, relate};
 use serde_json::{Value, json};
 
-use support::{recording, requests};
+use support::{judged, recording, requests};
 
 const END_OF_QUIET: &str = "2026-11-22T04:25:18.067";
 const DETECTORS: [&str; 4] = [
@@ -34,27 +29,7 @@ const DETECTORS: [&str; 4] = [
 type Counts = BTreeMap<String, u64>;
 
 fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
-    let mut parser = Parser::default();
-    let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
-    for (line, (text, _)) in (0..).zip(requests) {
-        let origin = Origin {
-            source: 0,
-            chunk: 0,
-            line,
-        };
-        let event = parser.parse(text, origin).unwrap();
-        let aspects = Aspects::of(&event);
-        log.observe(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
-    }
-    let (settings, places) = (Settings::default(), Places::default());
-    let context = Context {
-        settings: &settings,
-        log: &log,
-        places: &places,
-    };
-    detectors.finish(&context, |id| DETECTORS.contains(&id))
+    judged(requests, |id| DETECTORS.contains(&id)).0
 }
 
 fn of<'a>(findings: &'a [Finding], detector: &str) -> Vec<&'a Finding> {

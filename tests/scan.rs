@@ -535,6 +535,30 @@ fn an_exception_is_applied_expired_or_unused() {
 }
 
 #[test]
+fn one_finding_is_excepted_by_its_fingerprint() {
+    let scan = |config: &[&str]| {
+        let mut args = vec!["scan", SAMPLE, "--select", "legacy-token"];
+        args.extend(config);
+        json(&args, 0)
+    };
+    let all = scan(&[]);
+    let first = all["findings"][0].clone();
+    let fingerprint = first["fingerprint"].as_str().unwrap();
+    let (_home, path) = config(&format!(
+        "[[exceptions]]\nfingerprint = \"{fingerprint}\"\nowner = \"team-ci\"\n\
+         reason = \"known\"\nexpires = 2999-12-31\n"
+    ));
+    let rest = scan(&["--config", &path]);
+    assert_eq!(findings(&rest), findings(&all)[1..]);
+    let applied = &rest["exceptions"]["applied"][0];
+    assert_eq!(applied["fingerprint"], first["fingerprint"]);
+    assert_eq!(applied["owner"], "team-ci");
+    let subject = &first["subject"];
+    let account = [&subject["namespace"], &subject["name"]].map(|part| part.as_str().unwrap());
+    assert_eq!(applied["account"], account.join("/"));
+}
+
+#[test]
 fn a_long_line_is_skipped_and_named() {
     let mut lines = some_lines(10);
     lines[4] = lines[4].replace(

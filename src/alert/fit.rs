@@ -5,10 +5,10 @@
 //! account's windows abnormal for all such templates. Of all normal windows a percentile counts, so
 //! that one odd minute does not, times the headroom. A recording shorter than the window is scaled up.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+mod group;
+mod number;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use promql_parser::parser::Expr;
 
@@ -18,9 +18,12 @@ use super::{
     template::{Template, Threshold, ThresholdRule, window},
 };
 use crate::{
-    finding::{Finding, Severity, Timestamp},
+    finding::{Finding, Timestamp},
     metric::{History, Labels, Semantics},
 };
+use group::{concerns, groups_known};
+pub(super) use number::plain;
+use number::{at_percentile, minutes, rounded_up, significant};
 
 /// At how many moments a recording is looked at.
 const MOMENTS: u64 = 400;
@@ -298,122 +301,5 @@ impl Study {
             .filter(|(_, normal)| *normal)
             .map(|(time, _)| time)
             .collect()
-    }
-}
-
-/// How many groups a history knows, whatever the metric.
-fn groups_known(template: &Template, history: &History) -> usize {
-    let labels = history
-        .metrics()
-        .flat_map(|(_, metric)| metric.series.keys());
-    let whole =
-        labels.filter(|labels| template.per.iter().all(|name| !labels.get(name).is_empty()));
-    let group = |labels: &Labels| labels.filtered(|name| template.per.iter().any(|l| l == name));
-    whole.map(group).collect::<BTreeSet<Labels>>().len()
-}
-
-/// Whether a finding is about what the template alerts about, and about whom these labels name.
-fn concerns(
-    finding: &Finding,
-    template: &Template,
-    detector: Option<&str>,
-    labels: &Labels,
-) -> bool {
-    let same =
-        |label: &str, value: &str| labels.get(label).is_empty() || labels.get(label) == value;
-    let about = detector == Some(&*finding.detector);
-    // What an account that has been found out does is not what is normal for it, whatever it is.
-    let found_out = !template.per.is_empty() && finding.severity >= Severity::High;
-    (about && finding.severity >= template.abnormal_from || found_out)
-        && same(
-            "namespace",
-            finding.subject.namespace.as_deref().unwrap_or_default(),
-        )
-        && same("serviceaccount", &finding.subject.name)
-}
-
-/// The value that `percentile` percent do not exceed (nearest rank).
-fn at_percentile(sorted: &[f64], percentile: f64) -> Option<f64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 100 percent of a length"
-    )]
-    let rank = (percentile / 100.0 * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
-}
-
-/// Up to two significant digits: a threshold with more would pretend to know more.
-fn rounded_up(value: f64) -> f64 {
-    if value <= 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let unit = 10_f64.powf(value.log10().floor() - 1.0);
-    let digits = (value / unit - 1e-9).ceil();
-    // Through text, so that 0.3 is 0.3.
-    format!("{digits}e{}", unit.log10().round())
-        .parse()
-        .unwrap_or(value)
-}
-
-fn significant(value: f64) -> String {
-    if value == 0.0 || value >= 100.0 {
-        return format!("{value:.0}");
-    }
-    let digits = if value >= 1.0 { 1 } else { 3 };
-    format!("{value:.digits$}")
-}
-
-/// As short as possible, and never with an exponent.
-pub(super) fn plain(value: f64) -> String {
-    format!("{value}")
-}
-
-fn minutes(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let part = |n: u64, unit: &str| {
-        if n > 0 {
-            format!("{n}{unit}")
-        } else {
-            String::new()
-        }
-    };
-    let text = [part(hours, "h"), part(minutes, "m"), part(rest, "s")].concat();
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thresholds_have_two_digits_and_are_never_lower() {
-        for (value, rounded) in [
-            (0.0, 0.0),
-            (0.29, 0.29),
-            (0.291, 0.3),
-            (3.0, 3.0),
-            (12.34, 13.0),
-            (101.0, 110.0),
-            (100.0, 100.0),
-            (0.000_12, 0.000_12),
-            (99.1, 100.0),
-        ] {
-            assert_eq!(plain(rounded_up(value)), plain(rounded), "{value}");
-        }
-    }
-
-    #[test]
-    fn a_percentile_is_a_value_that_was_seen() {
-        let values: Vec<f64> = (1..=200).map(f64::from).collect();
-        assert_eq!(at_percentile(&values, 99.0), Some(198.0));
-        assert_eq!(at_percentile(&values, 100.0), Some(200.0));
-        assert_eq!(at_percentile(&values, 0.0), Some(1.0));
-        assert_eq!(at_percentile(&[], 99.0), None);
     }
 }

@@ -1,75 +1,21 @@
-//! Strings from outside on their way into PromQL, Go templates and YAML; and templates back to text.
+//! Strings from outside on their way into PromQL and Go templates; and templates back to text.
 //!
 //! Names of accounts and Secrets come from a log in which clients choose much of what is written. Each
-//! language has one function here, and they nest: a PromQL string inside a YAML string.
+//! language has one function here (YAML's are in [`crate::yaml`]), and they nest: a PromQL string inside a YAML string.
 
-use std::{fmt::Write, iter::Peekable, str::Chars};
+use std::{iter::Peekable, str::Chars};
 
-use crate::metric::Labels;
+use crate::{metric::Labels, yaml};
 
 /// A PromQL string, quotes and all. Everything that is not printable ASCII is written as an escape, so
-/// that no editor, terminal or YAML reader sees anything special in it.
+/// that no editor, terminal or YAML reader sees anything special in it. The escapes are Go's, which YAML has as well.
 pub(super) fn promql(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            ' '..='~' => quoted.push(c),
-            // Writing to a String cannot fail.
-            _ if u32::from(c) < 0x1_0000 => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            _ => {
-                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
-            }
-        }
-    }
-    quoted.push('"');
-    quoted
+    yaml::quoted_ascii(text)
 }
 
 /// A text that Go's templates print as it is.
 pub(super) fn go_template(text: &str) -> String {
     text.replace("{{", "{{ \"{{\" }}")
-}
-
-/// A double-quoted YAML string. YAML's escapes are JSON's and more (YAML 1.2, 5.7).
-pub(super) fn yaml(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            ' '..='~' => quoted.push(c),
-            // Letters of other scripts stay readable; what controls or joins does not stay.
-            _ if c.is_alphanumeric() => quoted.push(c),
-            _ if u32::from(c) < 0x100 => {
-                let _ = write!(quoted, "\\x{:02x}", u32::from(c));
-            }
-            _ if u32::from(c) < 0x1_0000 => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            _ => {
-                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
-            }
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// A text that may stand in a comment: on one line, without anything that does not print.
-pub(super) fn comment(text: &str) -> String {
-    let shown = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
-    text.chars()
-        .map(|c| if shown(c) { c } else { '?' })
-        .collect()
 }
 
 /// A template of Prometheus, as far as it is understood here.
@@ -192,7 +138,7 @@ mod tests {
     proptest! {
         #[test]
         fn yaml_strings_come_back_as_they_were(text in "([{}\"'#:&*!|>\\\\\n\t\r -]|\\PC|\\p{Cc}){0,30}") {
-            let document = format!("- {}\n", yaml(&text));
+            let document = format!("- {}\n", yaml::quoted(&text));
             prop_assert!(!document.trim_end().contains('\n'));
             let parsed = reader::parse(&document).unwrap();
             prop_assert_eq!(parsed[0].items()[0].raw(), Some(&*text));

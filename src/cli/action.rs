@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Parser, error::ErrorKind};
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use clap_complete::Shell;
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     },
     finding::Severity,
     metric::ScrapeHints,
-    output::{Destination, Format, Look},
+    output::{Destination, Look},
     pipeline::{Options, Order, Selection, Window},
     source::Limits,
 };
@@ -92,7 +95,7 @@ impl Action {
         arguments: impl IntoIterator<Item = OsString>,
         around: &Surroundings,
     ) -> Result<Self, Refusal> {
-        let cli = Cli::try_parse_from(arguments).map_err(Refusal::Clap)?;
+        let cli = Cli::try_parse_from(arguments).map_err(refused)?;
         let action = match cli.command {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
@@ -111,6 +114,20 @@ impl Action {
     }
 }
 
+/// clap's words, but for whoever names a file where the command should be.
+fn refused(error: clap::Error) -> Refusal {
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) if name.contains(['/', '.']) => {
+            config::Error::new(format!("'{name}' is no command"))
+                .hint(format!(
+                    "to look for misuse in that file: satrail scan {name}"
+                ))
+                .into()
+        }
+        _ => Refusal::Clap(error),
+    }
+}
+
 fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> {
     if args.input.dedup && args.report.partial_state.is_some() {
         return Err(config::Error::new(
@@ -126,9 +143,7 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     let options = scan_input(args.input, args.metrics, around)?;
     let inventory = args.dumps.beside(&options.paths)?;
     let mut output = output(args.output, around);
-    if args.verbose && output.format == Format::Table {
-        output.format = Format::Detailed;
-    }
+    output.look.detailed = args.verbose;
     let config = report(options, args.report, strict, progress, output)?;
     Ok(Config {
         inventory,

@@ -43,7 +43,9 @@ satrail.toml:
   account = \"ci/*\"                  # namespace/name
   severity-at-most = \"medium\"       # optional: worse ones are still reported
   reason = \"OPS-123: moves to projected tokens\"
+  owner = \"team-ci\"                 # optional: who answers for it
   expires = 2027-01-31              # its last day
+                                    # or one finding: fingerprint = \"...\" for detector and account
 
   [[allow]]                         # does by design what others should not: lowers severity
   detector = \"secret-listing\"

@@ -33,6 +33,7 @@ impl Surroundings {
             stdout: Look {
                 width: is_terminal.then(width),
                 color,
+                detailed: false,
             },
             stderr_is_terminal: io::stderr().is_terminal(),
             today: Utc::now().date_naive(),

@@ -173,7 +173,7 @@ pub fn alerts_lint(config: &LintConfig) -> Result<Verdict, Error> {
     troubles.append(&mut scrapes.troubles);
     let problems = hold(&texts, &scrapes, config);
     match config.output.format {
-        Format::Table | Format::Detailed => {
+        Format::Table => {
             print(to, &alert::problem_lines(&problems, texts.len()))?;
         }
         Format::Json => deliver(to, |out| alert::write_problems(&problems, false, out))

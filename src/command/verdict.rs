@@ -82,7 +82,7 @@ fn complaints(report: &Report, strict: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        finding::{Attributes, Finding, Involved, Remediation, Severity, Subject},
+        finding::{Finding, Severity, Subject},
         pipeline::{Coverage, Exceptions, Input, Trouble},
     };
 
@@ -90,24 +90,8 @@ mod tests {
 
     fn report(severity: Option<Severity>, trouble: Option<(bool, bool)>, bad_lines: u64) -> Report {
         let finding = |severity| Finding {
-            detector: "secret-listing".to_owned(),
             severity,
-            subject: Subject::service_account("shop", "web"),
-            count: 1,
-            first_seen: None,
-            last_seen: None,
-            fingerprint: String::new(),
-            summary: String::new(),
-            attributes: Attributes::new(),
-            attack: Vec::new(),
-            involves: Involved::default(),
-            related: Vec::new(),
-            evidence: Vec::new(),
-            tracking: None,
-            remediation: Remediation {
-                summary: String::new(),
-                steps: Vec::new(),
-            },
+            ..Finding::of("secret-listing", Subject::service_account("shop", "web"))
         };
         let trouble_of = |(unreadable, incomplete)| Trouble {
             file: "audit.log".to_owned(),

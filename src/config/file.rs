@@ -16,7 +16,13 @@
 //! account = "ci/*"
 //! severity-at-most = "medium"          # optional: worse ones are still reported
 //! reason = "OPS-123: moves to projected tokens this quarter"
+//! owner = "team-ci"                    # optional: who answers for it
 //! expires = 2027-01-31                 # the last day on which it holds
+//!
+//! [[exceptions]]                       # one finding and nothing beside it
+//! fingerprint = "f0d51aa8d44a6bb1f5e9ee4edfb0a3d5"
+//! reason = "restored from a backup on 5 January"
+//! expires = 2027-01-31
 //! ```
 
 use std::{fs, ops::Range, path::Path};
@@ -28,7 +34,7 @@ use toml::{Spanned, value::Datetime};
 use crate::{
     detect::{AllowEntry, Settings},
     finding::Severity,
-    pipeline::{AccountPattern, Exception, Selection},
+    pipeline::{AccountPattern, Exception, Matter, Selection},
 };
 
 use super::{Error, detector_ids, nearest};
@@ -55,10 +61,12 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenException {
-    detector: String,
-    account: String,
+    detector: Option<String>,
+    account: Option<String>,
+    fingerprint: Option<String>,
     severity_at_most: Option<Severity>,
     reason: String,
+    owner: Option<String>,
     expires: Datetime,
 }
 
@@ -93,8 +101,9 @@ impl ConfigFile {
             let at = entry.span();
             let entry = entry.into_inner();
             for detector in &entry.detectors {
-                source.check(&at, detector, &entry.account, &entry.reason, false)?;
+                source.check(&at, detector, &entry.account, false)?;
             }
+            source.check_reason(&at, &entry.reason)?;
             allowed.push(entry);
         }
         settings.allow = settings.allow.with(allowed);
@@ -114,10 +123,15 @@ impl Source<'_> {
         let WrittenException {
             detector,
             account,
+            fingerprint,
             reason,
+            owner,
             ..
         } = written;
-        self.check(&at, &detector, &account, &reason, true)?;
+        self.check_reason(&at, &reason)?;
+        if owner.as_ref().is_some_and(|owner| owner.trim().is_empty()) {
+            return Err(self.error(&at, "the owner must not be empty"));
+        }
         let expires = day(written.expires).ok_or_else(|| {
             let why = format!(
                 "'{}' is no day: write expires = 2027-01-31",
@@ -126,12 +140,49 @@ impl Source<'_> {
             self.error(&at, &why)
         })?;
         Ok(Exception {
-            detector,
-            account: AccountPattern::new(account),
+            matter: self.matter(&at, detector, account, fingerprint)?,
             severity_at_most: written.severity_at_most.unwrap_or(Severity::Critical),
             reason,
+            owner,
             expires,
         })
+    }
+
+    /// Detector and account, or a fingerprint, and not both.
+    fn matter(
+        &self,
+        at: &Range<usize>,
+        detector: Option<String>,
+        account: Option<String>,
+        fingerprint: Option<String>,
+    ) -> Result<Matter, Error> {
+        match (detector, account, fingerprint) {
+            (Some(detector), Some(account), None) => {
+                self.check(at, &detector, &account, true)?;
+                let account = AccountPattern::new(account);
+                Ok(Matter::Accounts { detector, account })
+            }
+            (None, None, Some(fingerprint)) => {
+                let digits = fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if fingerprint.len() != 32 || !digits {
+                    let why = "a fingerprint has 32 hexadecimal digits";
+                    return Err(self
+                        .error(at, why)
+                        .hint("copy it from findings[].fingerprint of --format json"));
+                }
+                Ok(Matter::Fingerprint(fingerprint.to_ascii_lowercase()))
+            }
+            (None, _, None) => Err(self
+                .error(at, "missing field `detector`")
+                .hint("an exception is for a detector and an account, or for a fingerprint")),
+            (Some(_), None, None) => Err(self
+                .error(at, "missing field `account`")
+                .hint("namespace/name of a ServiceAccount; * is every account")),
+            (_, _, Some(_)) => Err(self.error(
+                at,
+                "a fingerprint says detector and account: leave those out",
+            )),
+        }
     }
 
     /// What allow entries and exceptions have in common.
@@ -140,7 +191,6 @@ impl Source<'_> {
         at: &Range<usize>,
         detector: &str,
         account: &str,
-        reason: &str,
         any_detector: bool,
     ) -> Result<(), Error> {
         let ids = detector_ids();
@@ -155,6 +205,10 @@ impl Source<'_> {
         if account.is_empty() {
             return Err(self.error(at, "the account must not be empty: namespace/name, or *"));
         }
+        Ok(())
+    }
+
+    fn check_reason(&self, at: &Range<usize>, reason: &str) -> Result<(), Error> {
         if reason.trim().is_empty() {
             return Err(self
                 .error(at, "the reason must not be empty")

@@ -5,6 +5,8 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::event::ServiceAccount;
+
 use super::Merge;
 
 /// One piece of state for each key, usually the user name of a ServiceAccount.
@@ -57,6 +59,12 @@ impl<T> PerAccount<T> {
         let mut entries: Vec<_> = self.by_key.iter().map(|(k, v)| (k.as_str(), v)).collect();
         entries.sort_by(|a, b| a.0.cmp(b.0));
         entries
+    }
+
+    /// Those whose key is the user name of a ServiceAccount, by key.
+    pub fn accounts(&self) -> impl Iterator<Item = (ServiceAccount<'_>, &T)> {
+        let entries = self.sorted().into_iter();
+        entries.filter_map(|(user, state)| Some((ServiceAccount::from_user_name(user)?, state)))
     }
 }
 

@@ -4,16 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
     admission::{AdmissionWrite, Effect},
+    advice::step,
     caller::SHOWN,
-    draft::draft,
-    judge::Graded,
-    outcome::Outcome,
+    outcome::{Attempt, Outcome},
     rbac_written::in_kubectl,
     shell::quote,
     writes::{Writes, shortened},
@@ -112,12 +111,9 @@ impl Detector for AdmissionChanged {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, seen)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, seen, context))
-            })
+            .map(|(account, seen)| finding(account, seen, context))
             .collect()
     }
 
@@ -142,19 +138,13 @@ impl Seen {
         let facts = vec![("marks", write.marks), ("endpoints", write.endpoints)];
         self.writes.add(grade, &write.name, &facts, event);
     }
-
-    fn count(&self, outcome: Outcome) -> u64 {
-        self.writes.activity.deeds.count(|g| g.outcome == outcome)
-    }
 }
 
-impl Graded for Grade {
-    fn is_denial(self) -> bool {
-        self.outcome == Outcome::Refused
+impl Attempt for Grade {
+    fn outcome(self) -> Outcome {
+        self.outcome
     }
-}
 
-impl Grade {
     fn severity(self) -> Severity {
         self.outcome.of_severity(match self.effect {
             Effect::Upkeep => Severity::Info,
@@ -176,31 +166,28 @@ impl Merge for Seen {
 
 fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
-    let activity = &seen.writes.activity;
-    let judgement = activity.deeds.judge(allow, Grade::severity);
-    let mut attributes = Attributes::new();
-    seen.writes.write(&judgement, &mut attributes);
+    let (_, mut finding) = seen.writes.draft(&ABOUT, subject, context);
     let fields = [
         ("endpoints", seen.endpoints.attribute(SHOWN)),
         ("without_body", seen.without_body.into()),
-        ("written", seen.count(Outcome::Done).into()),
-        ("attempted", seen.count(Outcome::Attempted).into()),
-        ("refused", seen.count(Outcome::Refused).into()),
     ];
-    attributes.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    let outcomes = seen
+        .writes
+        .outcomes("written")
+        .map(|(name, n)| (name, n.into()));
+    let fields = fields.into_iter().chain(outcomes);
+    finding
+        .attributes
+        .extend(fields.map(|(name, value)| (name.to_owned(), value)));
     Finding {
-        severity: judgement.severity,
-        summary: summary(&subject, seen, judgement.severity),
-        attributes,
-        involves: activity.callers.involved(),
+        summary: summary(&finding.subject, seen, finding.severity),
         remediation: remediation(account, seen),
-        ..draft(&ABOUT, subject, &[], &activity.evidence, context)
+        ..finding
     }
 }
 
 fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
-    let done = seen.writes.named(|g| g.outcome == Outcome::Done);
+    let done = seen.writes.done();
     let what = match (done.first(), done.len()) {
         (Some(object), 1) => format!("changed admission: {} {}", object.verb, object.in_words()),
         (Some(object), n) => {
@@ -232,12 +219,8 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
 
 fn remediation(account: ServiceAccount<'_>, seen: &Seen) -> Remediation {
     let user = quote(&account.user_name());
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = Vec::new();
-    let written = seen.writes.named(|g| g.outcome == Outcome::Done);
+    let written = seen.writes.done();
     for object in written.iter().filter(|o| !o.name.is_empty()).take(3) {
         let kubectl = in_kubectl(object);
         if object.verb == "delete" {

@@ -168,7 +168,9 @@ impl Detector for AuthenticationFailing {
     const INTEREST: Interest = Interest::EVERYTHING;
 
     fn observe(&mut self, event: &Event<'_>) {
-        let address = event.peer().unwrap_or_default().read();
+        // A log that leaves addresses out cannot tell one client from another.
+        let Some(peer) = event.peer() else { return };
+        let address = peer.read();
         let agent = event.user_agent.read();
         let by_address = keyed::hash(0, &[&address]);
         let hash = keyed::hash(by_address, &[&agent]);
@@ -236,6 +238,7 @@ impl Detector for AuthenticationFailing {
             evaluated: log.requests,
             blind: none()
                 .or_else(stages)
+                .or_else(|| log.blind_to_addresses())
                 .or_else(partly)
                 .or_else(|| self.working.left_out("clients")),
         }

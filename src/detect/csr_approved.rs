@@ -6,16 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::Event,
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
+    advice::step,
     caller::{self, SHOWN},
     certificate::{Act, CertificateWrite, Purpose},
-    draft::draft,
-    judge::Graded,
-    outcome::Outcome,
+    outcome::{Attempt, Outcome},
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -162,14 +161,12 @@ impl Seen {
 
     fn done(&self, act: Act) -> u64 {
         let deeds = &self.writes.activity.deeds;
-        deeds.count(|g| g.outcome == Outcome::Done && g.act == act)
+        deeds.count(|g| g.is_done() && g.act == act)
     }
 
     /// The names of the requests that were `act`.
     fn names(&self, act: Act) -> BTreeSet<&str> {
-        let done = self
-            .writes
-            .named(|g| g.outcome == Outcome::Done && g.act == act);
+        let done = self.writes.named(|g| g.is_done() && g.act == act);
         done.iter()
             .map(|o| o.name)
             .filter(|name| !name.is_empty())
@@ -182,13 +179,11 @@ impl Seen {
     }
 }
 
-impl Graded for Grade {
-    fn is_denial(self) -> bool {
-        self.outcome == Outcome::Refused
+impl Attempt for Grade {
+    fn outcome(self) -> Outcome {
+        self.outcome
     }
-}
 
-impl Grade {
     fn severity(self) -> Severity {
         self.outcome.of_severity(match (self.act, self.purpose) {
             (Act::Denied, _) | (Act::Created, Purpose::Other) => Severity::Info,
@@ -212,18 +207,13 @@ impl Merge for Seen {
 }
 
 fn finding(user: &str, seen: &Seen, context: &Context<'_>) -> Finding {
-    let subject = caller::subject(user);
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
-    let activity = &seen.writes.activity;
-    let judgement = activity.deeds.judge(allow, Grade::severity);
+    let (judgement, mut finding) = seen.writes.draft(&ABOUT, caller::subject(user), context);
     let self_approved = seen.self_approved().len();
     let severity = if self_approved > 0 && judgement.uncovered > 0 {
         judgement.severity.max(Severity::High)
     } else {
         judgement.severity
     };
-    let mut attributes = Attributes::new();
-    seen.writes.write(&judgement, &mut attributes);
     let fields = [
         ("certificate_users", seen.users.attribute(SHOWN)),
         ("certificate_groups", seen.groups.attribute(SHOWN)),
@@ -231,22 +221,19 @@ fn finding(user: &str, seen: &Seen, context: &Context<'_>) -> Finding {
         ("created", seen.done(Act::Created).into()),
         ("approved", seen.done(Act::Approved).into()),
         ("denied", seen.done(Act::Denied).into()),
-        ("refused", activity.deeds.count(Graded::is_denial).into()),
+        ("refused", seen.writes.count(Outcome::Refused).into()),
         ("self_approved", (self_approved as u64).into()),
     ];
-    attributes.extend(fields.map(|(name, value)| (name.to_owned(), value)));
-    let mut involves = activity.callers.involved();
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    finding.attributes.extend(fields);
     let users = seen.users.ranked().into_iter();
-    involves
-        .subjects
-        .extend(users.map(|user| caller::subject(&user.value)));
+    let users = users.map(|user| caller::subject(&user.value));
+    finding.involves.subjects.extend(users);
     Finding {
         severity,
-        summary: summary(&subject, seen, severity),
-        attributes,
-        involves,
-        remediation: remediation(&subject, seen),
-        ..draft(&ABOUT, subject, &[], &activity.evidence, context)
+        summary: summary(&finding.subject, seen, severity),
+        remediation: remediation(&finding.subject, seen),
+        ..finding
     }
 }
 
@@ -284,14 +271,8 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
 }
 
 fn remediation(subject: &Subject, seen: &Seen) -> Remediation {
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = Vec::new();
-    let written = seen
-        .writes
-        .named(|g| g.outcome == Outcome::Done && g.act != Act::Denied);
+    let written = seen.writes.named(|g| g.is_done() && g.act != Act::Denied);
     let names: BTreeSet<&str> = written
         .iter()
         .map(|o| o.name)

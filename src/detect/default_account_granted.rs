@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
+    advice::step,
     caller::{self, SHOWN},
-    draft::draft,
-    judge::Graded,
-    outcome::Outcome,
+    outcome::{Attempt, Outcome},
     rbac::RbacWrite,
     rbac_written::in_kubectl,
     rights::Weight,
@@ -127,12 +126,9 @@ impl Detector for DefaultAccountGranted {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, granted)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, granted, context))
-            })
+            .map(|(account, granted)| finding(account, granted, context))
             .collect()
     }
 
@@ -150,13 +146,11 @@ impl Detector for DefaultAccountGranted {
     }
 }
 
-impl Graded for Grade {
-    fn is_denial(self) -> bool {
-        self.outcome == Outcome::Refused
+impl Attempt for Grade {
+    fn outcome(self) -> Outcome {
+        self.outcome
     }
-}
 
-impl Grade {
     fn severity(self) -> Severity {
         self.outcome.of_severity(match self.weight {
             Weight::Everything => Severity::High,
@@ -176,30 +170,21 @@ impl Merge for Granted {
 
 fn finding(account: ServiceAccount<'_>, granted: &Granted, context: &Context<'_>) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
-    let activity = &granted.writes.activity;
-    let judgement = activity.deeds.judge(allow, Grade::severity);
-    let mut attributes = Attributes::new();
-    granted.writes.write(&judgement, &mut attributes);
+    let (_, mut finding) = granted.writes.draft(&ABOUT, subject, context);
     let writers = granted.writers.occurrences(SHOWN);
-    attributes.insert("writers".to_owned(), writers);
-    let mut involves = activity.callers.involved();
+    finding.attributes.insert("writers".to_owned(), writers);
     let writers = granted.writers.ranked().into_iter();
-    involves
-        .subjects
-        .extend(writers.map(|writer| caller::subject(&writer.value)));
+    let writers = writers.map(|writer| caller::subject(&writer.value));
+    finding.involves.subjects.extend(writers);
     Finding {
-        severity: judgement.severity,
-        summary: summary(&subject, granted),
-        attributes,
-        involves,
+        summary: summary(&finding.subject, granted),
         remediation: remediation(account, granted),
-        ..draft(&ABOUT, subject, &[], &activity.evidence, context)
+        ..finding
     }
 }
 
 fn summary(subject: &Subject, granted: &Granted) -> String {
-    let done = granted.writes.named(|g| g.outcome == Outcome::Done);
+    let done = granted.writes.done();
     let Some(first) = done.first() else {
         return format!(
             "somebody tried to bind a role to {subject} without success; every pod of the namespace would have had it"
@@ -219,10 +204,6 @@ fn summary(subject: &Subject, granted: &Granted) -> String {
 fn remediation(account: ServiceAccount<'_>, granted: &Granted) -> Remediation {
     let namespace = quote(account.namespace);
     let user = quote(&account.user_name());
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = vec![
         step(
             "see which rights default has",
@@ -233,7 +214,7 @@ fn remediation(account: ServiceAccount<'_>, granted: &Granted) -> Remediation {
             format!("kubectl create serviceaccount APP --namespace {namespace}"),
         ),
     ];
-    let done = granted.writes.named(|g| g.outcome == Outcome::Done);
+    let done = granted.writes.done();
     for binding in done.iter().filter(|o| !o.name.is_empty()).take(3) {
         let binding = in_kubectl(binding);
         steps.push(step(

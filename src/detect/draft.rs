@@ -1,6 +1,6 @@
 //! What every finding of an audit detector has in common.
 
-use crate::finding::{Attributes, Finding, Involved, Remediation, Severity, Subject, fingerprint};
+use crate::finding::{Finding, Subject, fingerprint};
 
 use super::{About, Context, EvidenceSet};
 
@@ -14,23 +14,12 @@ pub(super) fn draft(
     context: &Context<'_>,
 ) -> Finding {
     Finding {
-        detector: about.id.to_owned(),
-        severity: Severity::Info,
         fingerprint: fingerprint(about.id, &subject, key),
-        subject,
         count: evidence.count(),
         first_seen: evidence.first_seen(),
         last_seen: evidence.last_seen(),
-        summary: String::new(),
-        attributes: Attributes::new(),
         attack: about.technique_ids(),
-        involves: Involved::default(),
-        related: Vec::new(),
         evidence: evidence.show(context),
-        tracking: None,
-        remediation: Remediation {
-            summary: String::new(),
-            steps: Vec::new(),
-        },
+        ..Finding::of(about.id, subject)
     }
 }

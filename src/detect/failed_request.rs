@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, Text, Value},
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Attribute, Attributes, Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     Context,
+    advice::{step, times},
     caller::{self, SHOWN},
     draft::draft,
     judge::Graded,
@@ -196,10 +197,7 @@ fn attributes(asked: &Asked, failed: &Failed) -> Attributes {
 
 fn summary(subject: &Subject, asked: &Asked, failed: &Failed, severity: Severity) -> String {
     let all = failed.activity.evidence.count();
-    let times = match all {
-        1 => "once".to_owned(),
-        n => format!("{n} times"),
-    };
+    let times = times(all);
     let kubelets = match (failed.by_kubelets.requests, failed.nodes.distinct()) {
         (0, _) => "by others than kubelets".to_owned(),
         (n, 1) if n == all => "by the kubelet of one node".to_owned(),
@@ -233,10 +231,6 @@ fn summary(subject: &Subject, asked: &Asked, failed: &Failed, severity: Severity
 
 fn remediation(asked: &Asked, failed: &Failed) -> Remediation {
     let (namespace, name) = (quote(&asked.namespace), quote(&asked.name));
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = vec![
         step(
             "see whether the account is there",

@@ -146,11 +146,11 @@ impl Detector for InvalidatedLegacyToken {
 
     fn observe(&mut self, event: &Event<'_>) {
         if event.user.name.is_empty() {
-            if event.code == Some(401) {
-                let (hash, name) = caller(event);
-                if let Some(refusals) = self.refused.slot(hash, || name) {
-                    refusals.add(event);
-                }
+            if event.code == Some(401)
+                && let Some((hash, name)) = caller(event)
+                && let Some(refusals) = self.refused.slot(hash, || name)
+            {
+                refusals.add(event);
             }
             return;
         }
@@ -199,19 +199,21 @@ impl Detector for InvalidatedLegacyToken {
             blind: log
                 .blind_to_accounts()
                 .or_else(|| log.blind_to_annotations())
+                .or_else(|| log.blind_to_addresses())
                 .or_else(unrefused),
         }
     }
 }
 
-/// Where an event came from, and the hash of it.
-fn caller(event: &Event<'_>) -> (u64, String) {
-    let address = event.peer().unwrap_or_default().read();
+/// Where an event came from, and the hash of it; `None` if the log does not say: callers that are not known are
+/// not one.
+fn caller(event: &Event<'_>) -> Option<(u64, String)> {
+    let address = event.peer()?.read();
     let agent = event.user_agent.read();
-    (
+    Some((
         keyed::hash(0, &[&address, &agent]),
         format!("{address}\t{agent}"),
-    )
+    ))
 }
 
 impl InvalidatedLegacyToken {
@@ -310,8 +312,9 @@ impl Uses {
             self.said.add(event);
             return;
         }
-        let (hash, name) = caller(event);
-        if let Some(seen) = self.callers.slot(hash, || name) {
+        if let Some((hash, name)) = caller(event)
+            && let Some(seen) = self.callers.slot(hash, || name)
+        {
             seen.add(event);
         }
         self.last_worked = self.last_worked.max(event.time());

@@ -28,6 +28,8 @@ pub struct LogFacts {
     pub service_account_requests: u64,
     /// Events that carry at least one annotation.
     pub annotated: u64,
+    /// Whether any event says which address it came from.
+    pub addressed: bool,
     /// Requests that get, list or watch anything.
     pub reads: u64,
     /// Requests that change anything.
@@ -53,6 +55,7 @@ impl LogFacts {
             *self.wrapped.entry(event.dialect).or_default() += 1;
         }
         self.annotated += u64::from(!event.annotations.is_empty());
+        self.addressed = self.addressed || event.peer().is_some();
         let time = event.time();
         self.first_event = earliest(self.first_event, time);
         self.last_event = self.last_event.max(time);
@@ -83,6 +86,14 @@ impl LogFacts {
     pub fn blind_to_annotations(&self) -> Option<String> {
         (self.annotated == 0).then(|| {
             "no event of the log has annotations: they were stripped on the way here".to_owned()
+        })
+    }
+
+    /// Why one client cannot be told from another, if so.
+    #[must_use]
+    pub fn blind_to_addresses(&self) -> Option<String> {
+        (!self.addressed).then(|| {
+            "no event of the log says which address it came from: sourceIPs were stripped on the way here".to_owned()
         })
     }
 
@@ -146,6 +157,7 @@ impl LogFacts {
         self.unauthenticated += other.unauthenticated;
         self.service_account_requests += other.service_account_requests;
         self.annotated += other.annotated;
+        self.addressed |= other.addressed;
         self.reads += other.reads;
         self.writes += other.writes;
         self.secret_requests += other.secret_requests;

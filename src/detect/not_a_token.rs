@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount, Value},
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Attribute, Attributes, Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
-    activity::Activity, deed::Deed, draft::draft, mark::Mark, shell::quote,
+    activity::Activity, advice::step, deed::Deed, draft::draft, mark::Mark, shell::quote,
 };
 
 /// The groups of a ServiceAccount's token (apiserver `pkg/authentication/serviceaccount/util.go`).
@@ -125,12 +125,9 @@ impl Detector for NotAToken {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, seen)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, seen, context))
-            })
+            .map(|(account, seen)| finding(account, seen, context))
             .collect()
     }
 
@@ -216,10 +213,6 @@ fn finding(account: ServiceAccount<'_>, seen: &Tokenless, context: &Context<'_>)
 
 fn remediation(account: ServiceAccount<'_>) -> Remediation {
     let user = account.user_name();
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let columns = quote(
         "NAME:.metadata.name,ASKED_BY:.spec.username,SIGNER:.spec.signerName,CREATED:.metadata.creationTimestamp,CONDITIONS:.status.conditions[*].type",
     );

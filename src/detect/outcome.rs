@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{event::Event, finding::Severity};
 
-use super::deed;
+use super::{deed, judge::Graded};
 
 /// What came of a request that wanted to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +15,26 @@ pub(super) enum Outcome {
     Attempted,
     /// It happened.
     Done,
+}
+
+/// What a request wanted to change, and what came of it.
+pub(super) trait Attempt: Copy + Ord {
+    /// What came of it.
+    fn outcome(self) -> Outcome;
+
+    /// How bad that is.
+    fn severity(self) -> Severity;
+
+    /// Whether it happened.
+    fn is_done(self) -> bool {
+        self.outcome() == Outcome::Done
+    }
+}
+
+impl<A: Attempt> Graded for A {
+    fn is_denial(self) -> bool {
+        self.outcome() == Outcome::Refused
+    }
 }
 
 impl Outcome {

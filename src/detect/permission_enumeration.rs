@@ -160,12 +160,9 @@ impl Detector for PermissionEnumeration {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, reviews)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, reviews, context))
-            })
+            .map(|(account, reviews)| finding(account, reviews, context))
             .collect()
     }
 

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Attributes, Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
     activity::Activity,
+    advice::step,
     caller::{self, SHOWN},
     controllers::is_controller,
     deed::Deed,
@@ -124,12 +125,9 @@ impl Detector for PodWithControllerAccount {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, seen)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, seen, context))
-            })
+            .map(|(account, seen)| finding(account, seen, context))
             .collect()
     }
 
@@ -269,10 +267,6 @@ fn summary(subject: &Subject, seen: &Seen) -> String {
 
 fn remediation(account: ServiceAccount<'_>, seen: &Seen) -> Remediation {
     let name = quote(account.name);
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = vec![step(
         "find the pods that run as the account",
         format!(

@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount, Value},
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Attribute, Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
+    advice::{step, times},
     caller::SHOWN,
-    draft::draft,
-    judge::Graded,
-    outcome::Outcome,
+    outcome::{Attempt, Outcome},
     rbac::{self, Grantee, RbacWrite, Reach},
     rights::Weight,
     shell::quote,
@@ -127,12 +126,9 @@ impl Detector for RbacWritten {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, seen)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, seen, context))
-            })
+            .map(|(account, seen)| finding(account, seen, context))
             .collect()
     }
 
@@ -167,10 +163,6 @@ impl Seen {
         let beyond = outcome == Outcome::Refused && grants_more_than_it_has(event);
         self.beyond_own_rights += u64::from(beyond);
     }
-
-    fn count(&self, wanted: impl Fn(Grade) -> bool) -> u64 {
-        self.writes.activity.deeds.count(wanted)
-    }
 }
 
 /// RBAC's check against escalation says so in the message (kubernetes `pkg/registry/rbac/validation/rule.go`,
@@ -184,13 +176,11 @@ fn grants_more_than_it_has(event: &Event<'_>) -> bool {
     })
 }
 
-impl Graded for Grade {
-    fn is_denial(self) -> bool {
-        self.outcome == Outcome::Refused
+impl Attempt for Grade {
+    fn outcome(self) -> Outcome {
+        self.outcome
     }
-}
 
-impl Grade {
     fn severity(self) -> Severity {
         let done = match (self.weight, self.reach) {
             (Weight::Everything, Reach::Everybody | Reach::Itself | Reach::Namespace)
@@ -206,10 +196,12 @@ impl Grade {
         };
         self.outcome.of_severity(done)
     }
+}
 
+impl Grade {
     /// Whether it granted something to everybody: no deployer's design.
     fn is_public(self) -> bool {
-        self.outcome == Outcome::Done && self.reach == Reach::Everybody
+        self.is_done() && self.reach == Reach::Everybody
     }
 }
 
@@ -224,44 +216,38 @@ impl Merge for Seen {
 
 fn finding(account: ServiceAccount<'_>, seen: &Seen, context: &Context<'_>) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
-    let activity = &seen.writes.activity;
-    let judgement = activity.deeds.judge(allow, Grade::severity);
-    let grades = activity.deeds.total().keys().copied();
+    let (judgement, mut finding) = seen.writes.draft(&ABOUT, subject, context);
+    let grades = seen.writes.activity.deeds.total().keys().copied();
     let public = grades.filter(|g| g.is_public()).map(Grade::severity).max();
     let severity = judgement.severity.max(public.unwrap_or(Severity::Info));
-    let mut attributes = Attributes::new();
-    seen.writes.write(&judgement, &mut attributes);
-    let counts: [(&str, u64); 5] = [
-        ("written", seen.count(|g| g.outcome == Outcome::Done)),
-        ("attempted", seen.count(|g| g.outcome == Outcome::Attempted)),
-        ("refused", seen.count(|g| g.outcome == Outcome::Refused)),
+    let counts = seen.writes.outcomes("written").into_iter().chain([
         ("beyond_own_rights", seen.beyond_own_rights),
         ("without_body", seen.without_body),
-    ];
-    attributes.extend(counts.map(|(name, n)| (name.to_owned(), n.into())));
+    ]);
+    let counts = counts.map(|(name, n)| (name.to_owned(), n.into()));
+    finding.attributes.extend(counts);
     let granted: Attribute = seen.granted.attribute(SHOWN);
-    attributes.insert("granted_to".to_owned(), granted);
-    let mut involves = activity.callers.involved();
-    involves.subjects.extend(rbac::somebody(&seen.granted));
+    finding.attributes.insert("granted_to".to_owned(), granted);
+    finding
+        .involves
+        .subjects
+        .extend(rbac::somebody(&seen.granted));
     Finding {
         severity,
-        summary: summary(&subject, seen, severity),
-        attributes,
-        involves,
+        summary: summary(&finding.subject, seen, severity),
         remediation: remediation(account, seen),
-        ..draft(&ABOUT, subject, &[], &activity.evidence, context)
+        ..finding
     }
 }
 
 fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
-    let written = seen.writes.named(|g| g.outcome == Outcome::Done);
-    let done = seen.count(|g| g.outcome == Outcome::Done);
-    let refused = seen.count(|g| g.outcome == Outcome::Refused);
-    let public = seen.count(Grade::is_public) > 0;
-    let itself = seen.count(|g| g.outcome == Outcome::Done && g.reach == Reach::Itself) > 0;
-    let everything =
-        seen.count(|g| g.outcome == Outcome::Done && g.weight == Weight::Everything) > 0;
+    let written = seen.writes.done();
+    let deeds = &seen.writes.activity.deeds;
+    let done = seen.writes.count(Outcome::Done);
+    let refused = seen.writes.count(Outcome::Refused);
+    let public = deeds.count(Grade::is_public) > 0;
+    let itself = deeds.count(|g| g.is_done() && g.reach == Reach::Itself) > 0;
+    let everything = deeds.count(|g| g.is_done() && g.weight == Weight::Everything) > 0;
     let mut text = match written.first() {
         Some(object) => {
             let others = match written.len() {
@@ -269,7 +255,8 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
                 n => format!(" and {} more", n - 1),
             };
             format!(
-                "{subject} wrote RBAC {done} times ({}{others})",
+                "{subject} wrote RBAC {} ({}{others})",
+                times(done),
                 object.in_words()
             )
         }
@@ -285,7 +272,7 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
         .filter(|(is, _)| *is)
         .for_each(|(_, mark)| text.push_str(mark));
     if refused > 0 {
-        text = format!("{text}, and was refused {refused} times");
+        text = format!("{text}, and was refused {}", times(refused));
     }
     if seen.without_body > 0 {
         text.push_str("; the log does not say what was granted");
@@ -301,14 +288,10 @@ fn summary(subject: &Subject, seen: &Seen, severity: Severity) -> String {
 
 fn remediation(account: ServiceAccount<'_>, seen: &Seen) -> Remediation {
     let user = quote(&account.user_name());
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = Vec::new();
     let written = seen
         .writes
-        .named(|g| g.outcome == Outcome::Done && g.weight != Weight::Removed);
+        .named(|g| g.is_done() && g.weight != Weight::Removed);
     for object in written.iter().filter(|o| !o.name.is_empty()).take(3) {
         let object = in_kubectl(object);
         steps.push(step(

@@ -1,7 +1,7 @@
 //! Findings about a kube-apiserver, from its scrapes.
 
 use crate::{
-    finding::{Attributes, Finding, Involved, Remediation, Severity, Step, Subject, fingerprint},
+    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
     metric::Archive,
 };
 
@@ -24,21 +24,17 @@ impl Scraped<'_> {
         let mut attributes = self.attributes;
         attributes.extend(self.counter.attributes());
         Finding {
-            detector: self.about.id.to_owned(),
             severity: self.severity,
             count: self.counter.count(),
             first_seen: self.counter.first_seen(),
             last_seen: self.counter.last_seen(),
-            fingerprint: fingerprint(self.about.id, &subject, &[]),
             summary: self.summary,
             attributes,
             attack: self.about.technique_ids(),
-            involves: Involved::default(),
-            related: Vec::new(),
             evidence: self.counter.evidence(archive),
             tracking: None,
             remediation: self.remediation,
-            subject,
+            ..Finding::of(self.about.id, subject)
         }
     }
 }

@@ -154,12 +154,9 @@ impl Detector for SecretDenied {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, asked)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, asked, context))
-            })
+            .map(|(account, asked)| finding(account, asked, context))
             .collect()
     }
 

@@ -10,6 +10,7 @@ use crate::{
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
     PerAccount, Tally, activity,
+    advice::times,
     caller::{Callers, SHOWN},
     draft::draft,
     grants::Grants,
@@ -119,12 +120,9 @@ impl Detector for SecretListing {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, seen)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, seen, context))
-            })
+            .map(|(account, seen)| finding(account, seen, context))
             .collect()
     }
 
@@ -230,10 +228,14 @@ fn summary(name: &str, seen: &Listings, judgement: &Judgement) -> String {
     let what = match (what, denied) {
         (Some((reach, what)), 0) => format!("{what} ({})", allowed(reach)),
         (Some((reach, what)), _) => {
-            format!("{what} ({}) and was refused {denied} times", allowed(reach))
+            format!(
+                "{what} ({}) and was refused {}",
+                allowed(reach),
+                times(denied)
+            )
         }
         (None, 0) => "tried to list secrets without success".to_owned(),
-        (None, _) => format!("tried to list secrets and was refused {denied} times"),
+        (None, _) => format!("tried to list secrets and was refused {}", times(denied)),
     };
     let advice = match (judgement.severity, denied) {
         (Severity::Info, _) => "nothing to do",

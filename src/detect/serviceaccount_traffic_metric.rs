@@ -4,13 +4,11 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
-use crate::{
-    finding::{Attribute, Finding, Severity},
-    metric::Labels,
-};
+use crate::{finding::Finding, metric::Labels};
 
 use super::{
     About, MetricContext, MetricDetector,
+    burst::Burst,
     counter::{Counter, as_map, counters, counts_by, named},
     scraped::{Scraped, remedy},
 };
@@ -110,37 +108,25 @@ impl MetricDetector for ServiceAccountTrafficMetric {
 }
 
 fn finding(counter: &Counter<'_>, context: &MetricContext<'_>) -> Option<Finding> {
-    let limit = context
-        .settings
-        .serviceaccount_traffic_metric
-        .requests_per_second;
-    let peak = counter.peak().filter(|_| !counter.is_since_start())?;
-    if peak.rate() < f64::from(limit.get()) {
-        return None;
-    }
-    let usual = counter.usual_rate();
+    let limits = &context.settings.serviceaccount_traffic_metric;
+    let burst = Burst::of(counter, limits.requests_per_second)?;
+    let Burst { peak, usual } = burst;
     let schemas = counts_by(context.archive, counter, DISPATCHED, |labels| {
         flow_schema(labels).map(str::to_owned)
     });
+    let mut attributes = named(burst.attributes());
+    attributes.insert("flow_schemas".to_owned(), as_map(schemas));
     let scraped = Scraped {
         about: &ABOUT,
         counter,
-        severity: if peak.rate() >= usual * ABOVE {
-            Severity::Medium
-        } else {
-            Severity::Low
-        },
+        severity: burst.severity(ABOVE),
         summary: format!(
             "ServiceAccounts make {:.1} requests a second from {} to {}, usually {usual:.1}: metrics do not tell which one, the audit log does",
             peak.rate(),
             peak.from,
             peak.to
         ),
-        attributes: named([
-            ("flow_schemas", as_map(schemas)),
-            ("peak", peak.attribute()),
-            ("usual_per_second", Attribute::rate(usual)),
-        ]),
+        attributes,
         remediation: remedy(
             "find the account in the audit log, and give it a FlowSchema with few seats until it is mended",
             &[(

@@ -10,6 +10,7 @@ use crate::{
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
     activity::Activity,
+    advice::step,
     caller::SHOWN,
     clients,
     deed::Deed,
@@ -158,12 +159,9 @@ impl Detector for StaleToken {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, stale)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, stale, context))
-            })
+            .map(|(account, stale)| finding(account, stale, context))
             .collect()
     }
 
@@ -354,10 +352,6 @@ fn summary(name: &str, stale: &Stale, near_end: Option<u64>) -> String {
 
 fn remediation(account: ServiceAccount<'_>, stale: &Stale) -> Remediation {
     let namespace = quote(account.namespace);
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = Vec::new();
     let images =
         quote("POD:.metadata.name,STARTED:.status.startTime,IMAGES:.spec.containers[*].image");

@@ -4,10 +4,11 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
-use crate::finding::{Attribute, Finding, Severity};
+use crate::finding::Finding;
 
 use super::{
     About, MetricContext, MetricDetector,
+    burst::Burst,
     counter::{Counter, as_map, counters, counts_by, is_token_request, named},
     scraped::{Scraped, remedy},
 };
@@ -97,37 +98,25 @@ impl MetricDetector for TokenRequestRateMetric {
 }
 
 fn finding(counter: &Counter<'_>, context: &MetricContext<'_>) -> Option<Finding> {
-    let limit = context
-        .settings
-        .token_request_rate_metric
-        .requests_per_second;
-    let peak = counter.peak().filter(|_| !counter.is_since_start())?;
-    if peak.rate() < f64::from(limit.get()) {
-        return None;
-    }
-    let usual = counter.usual_rate();
+    let limits = &context.settings.token_request_rate_metric;
+    let burst = Burst::of(counter, limits.requests_per_second)?;
+    let Burst { peak, usual } = burst;
     let codes = counts_by(context.archive, counter, REQUESTS, |labels| {
         is_token_request(labels).then(|| labels.get("code").to_owned())
     });
+    let mut attributes = named(burst.attributes());
+    attributes.insert("codes".to_owned(), as_map(codes));
     let scraped = Scraped {
         about: &ABOUT,
         counter,
-        severity: if peak.rate() >= usual * FAR_ABOVE {
-            Severity::Medium
-        } else {
-            Severity::Low
-        },
+        severity: burst.severity(FAR_ABOVE),
         summary: format!(
             "{:.1} TokenRequests a second from {} to {}, usually {usual:.1}: a controller in a loop, or somebody who collects tokens",
             peak.rate(),
             peak.from,
             peak.to
         ),
-        attributes: named([
-            ("codes", as_map(codes)),
-            ("peak", peak.attribute()),
-            ("usual_per_second", Attribute::rate(usual)),
-        ]),
+        attributes,
         remediation: remedy(
             "find who asks for tokens in the audit log; kubelets do all the time, others are to be explained",
             &[(

@@ -213,7 +213,11 @@ impl Detector for TokenShared {
         };
         Coverage {
             evaluated: log.service_account_requests,
-            blind: log.blind_to_accounts().or_else(nothing).or_else(partly),
+            blind: log
+                .blind_to_accounts()
+                .or_else(|| log.blind_to_addresses())
+                .or_else(nothing)
+                .or_else(partly),
         }
     }
 }

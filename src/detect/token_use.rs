@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::finding::{
-    Attribute, Attributes, Finding, Involved, Remediation, Severity, Step, Subject, Timestamp,
+    Attribute, Attributes, Finding, Involved, Remediation, Severity, Subject, Timestamp,
 };
 
 use super::{
     AllowEntry, Context, EvidenceSet,
+    advice::{step, times},
     caller::SHOWN,
     deed::Deed,
     draft::draft,
@@ -326,10 +327,7 @@ fn summary(subject: &Subject, tokens: &[TokenUse<'_>], requests: u64) -> String 
             token.holder.pod
         );
     }
-    let times = match requests {
-        1 => "once".to_owned(),
-        n => format!("{n} times"),
-    };
+    let times = times(requests);
     let from = match foreign.len() {
         1 => format!("from {}", foreign.first().copied().unwrap_or_default()),
         n => format!("from {n} addresses"),
@@ -366,10 +364,6 @@ fn gravest(tokens: &[TokenUse<'_>]) -> String {
 
 fn remediation(subject: &Subject, tokens: &[TokenUse<'_>]) -> Remediation {
     let namespace = quote(subject.namespace.as_deref().unwrap_or_default());
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = Vec::new();
     let foreign: BTreeSet<&str> = tokens
         .iter()

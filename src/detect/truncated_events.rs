@@ -10,7 +10,7 @@ use crate::{
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
     PerAccount, Tally,
-    advice::some,
+    advice::{some, times},
     caller::{self, Callers, SHOWN},
     deed,
     draft::draft,
@@ -267,9 +267,9 @@ fn about_account(user: &str, writes: &Truncated, context: &Context<'_>) -> Findi
     Finding {
         severity: Severity::Medium,
         summary: format!(
-            "{subject} wrote roles or workloads {} times{first}, and the bodies are missing since they were too large; \
+            "{subject} wrote roles or workloads {}{first}, and the bodies are missing since they were too large; \
              look at the objects themselves",
-            writes.evidence.count()
+            times(writes.evidence.count())
         ),
         attributes,
         involves: writes.callers.involved(),

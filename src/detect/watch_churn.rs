@@ -175,9 +175,20 @@ impl Detector for WatchChurn {
                 "the log has no ResponseComplete, which says how long a watch lasted".to_owned()
             })
         };
+        let unplaced = || {
+            (!log.addressed).then(|| {
+                "no event of the log says which address it came from: of tokens that name no pod, one client cannot be \
+                 told from another"
+                    .to_owned()
+            })
+        };
         Coverage {
             evaluated: log.service_account_requests,
-            blind: log.blind_to_accounts().or_else(unread).or_else(unfinished),
+            blind: log
+                .blind_to_accounts()
+                .or_else(unread)
+                .or_else(unfinished)
+                .or_else(unplaced),
         }
     }
 }
@@ -215,7 +226,11 @@ impl Churn {
     fn add(&mut self, event: &Event<'_>) {
         self.callers.add(event);
         let pod = event.user.extra("authentication.kubernetes.io/pod-name");
-        let by = pod.or_else(|| event.peer()).unwrap_or_default().read();
+        // Watches of nobody in particular are not one client's.
+        let Some(by) = pod.or_else(|| event.peer()) else {
+            return;
+        };
+        let by = by.read();
         let hash = keyed::hash(deed::request_hash(event, 0), &[&by]);
         let name = || format!("{}\0{by}", deed::describe(event));
         if let Some(stream) = self.streams.slot(hash, name) {

@@ -181,7 +181,10 @@ impl<'a> Whereabouts<'a> {
     ) -> Whose {
         let address = place.address.as_str();
         let at_home = address == home.address;
-        if address.is_empty() || self.is_shared(address) {
+        if address.is_empty() {
+            return Whose::Own; // the log does not say that it is another's
+        }
+        if self.is_shared(address) {
             return if at_home { Whose::Own } else { Whose::Shared };
         }
         let node = self.nodes.get(address).and_then(BTreeSet::first);
@@ -222,12 +225,16 @@ impl<'a> Whereabouts<'a> {
 /// Where a credential is used most of the time: the address that it was used from for the longest, where possible one
 /// that is not only used by hand.
 pub(super) fn home(sightings: &Sightings) -> Option<&Place> {
-    let ranked = sightings.ranked();
+    let mut ranked = sightings.ranked();
+    ranked.sort_by_key(|place| place.address.is_empty()); // what the log does not name is no home beside what it does
     let by_hand = |place: &&Place| {
         let hands = |agent: &&str| BY_HAND.iter().any(|hand| agent.starts_with(hand));
         place.agents().iter().all(hands)
     };
-    let machine = ranked.iter().copied().find(|place| !by_hand(place));
+    let machine = ranked
+        .iter()
+        .copied()
+        .find(|place| !place.address.is_empty() && !by_hand(place));
     machine.or_else(|| ranked.first().copied())
 }
 

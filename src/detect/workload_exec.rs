@@ -4,16 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Event, ServiceAccount},
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
+    finding::{Finding, Remediation, Severity, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
+    advice::step,
     caller::SHOWN,
-    draft::draft,
     entry::{Aim, Entry},
-    judge::Graded,
-    outcome::Outcome,
+    outcome::{Attempt, Outcome},
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -129,12 +128,9 @@ impl Detector for WorkloadExec {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let accounts = self.accounts.sorted().into_iter();
+        let accounts = self.accounts.accounts();
         accounts
-            .filter_map(|(user, entries)| {
-                let account = ServiceAccount::from_user_name(user)?;
-                Some(finding(account, entries, context))
-            })
+            .map(|(account, entries)| finding(account, entries, context))
             .collect()
     }
 
@@ -159,19 +155,13 @@ impl Entries {
             self.commands.add(command, event);
         }
     }
-
-    fn count(&self, outcome: Outcome) -> u64 {
-        self.writes.activity.deeds.count(|g| g.outcome == outcome)
-    }
 }
 
-impl Graded for Grade {
-    fn is_denial(self) -> bool {
-        self.outcome == Outcome::Refused
+impl Attempt for Grade {
+    fn outcome(self) -> Outcome {
+        self.outcome
     }
-}
 
-impl Grade {
     fn severity(self) -> Severity {
         let done = match self.aim {
             Aim::Metrics => Severity::Info,
@@ -200,27 +190,24 @@ impl Merge for Entries {
 
 fn finding(account: ServiceAccount<'_>, entries: &Entries, context: &Context<'_>) -> Finding {
     let subject = Subject::service_account(account.namespace, account.name);
-    let allow = |agent: &str| context.settings.allow.expects(ABOUT.id, &subject, agent);
-    let activity = &entries.writes.activity;
-    let judgement = activity.deeds.judge(allow, Grade::severity);
-    let mut attributes = Attributes::new();
-    entries.writes.write(&judgement, &mut attributes);
+    let (_, mut finding) = entries.writes.draft(&ABOUT, subject, context);
     let fields = [
         ("ways", entries.ways.attribute(SHOWN)),
         ("commands", entries.commands.occurrences(SHOWN)),
         ("targets", entries.targets.occurrences(SHOWN)),
-        ("entered", entries.count(Outcome::Done).into()),
-        ("attempted", entries.count(Outcome::Attempted).into()),
-        ("refused", entries.count(Outcome::Refused).into()),
     ];
-    attributes.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    let outcomes = entries
+        .writes
+        .outcomes("entered")
+        .map(|(name, n)| (name, n.into()));
+    let fields = fields.into_iter().chain(outcomes);
+    finding
+        .attributes
+        .extend(fields.map(|(name, value)| (name.to_owned(), value)));
     Finding {
-        severity: judgement.severity,
-        summary: summary(&subject, entries, judgement.severity),
-        attributes,
-        involves: activity.callers.involved(),
+        summary: summary(&finding.subject, entries, finding.severity),
         remediation: remediation(account, entries),
-        ..draft(&ABOUT, subject, &[], &activity.evidence, context)
+        ..finding
     }
 }
 
@@ -247,7 +234,7 @@ fn summary(subject: &Subject, entries: &Entries, severity: Severity) -> String {
         (Outcome::Attempted, "failed"),
         (Outcome::Refused, "refused"),
     ];
-    let came = came.map(|(outcome, words)| (entries.count(outcome), words));
+    let came = came.map(|(outcome, words)| (entries.writes.count(outcome), words));
     let came: Vec<String> = came
         .iter()
         .filter(|(n, _)| *n > 0)
@@ -267,10 +254,6 @@ fn summary(subject: &Subject, entries: &Entries, severity: Severity) -> String {
 
 fn remediation(account: ServiceAccount<'_>, entries: &Entries) -> Remediation {
     let user = quote(&account.user_name());
-    let step = |text: &str, command: String| Step {
-        text: text.to_owned(),
-        command: Some(command),
-    };
     let mut steps = Vec::new();
     let entered = entries
         .writes

@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::Event,
-    finding::{Attribute, Attributes, Timestamp},
+    finding::{Attribute, Attributes, Finding, Subject, Timestamp},
 };
 
 use super::{
-    Merge, Tally,
+    About, Context, Merge, Tally,
     activity::{self, Activity},
     caller::SHOWN,
+    draft::draft,
     grant::Grant,
     judge::{Graded, Judgement},
     keyed::{self, Keyed},
+    outcome::{Attempt, Outcome},
     tally::earliest,
 };
 
@@ -107,6 +109,48 @@ impl<G: Graded> Writes<G> {
         ranked
             .filter_map(|reason| Some((Grant::parse(&reason.value)?, reason.count)))
             .collect()
+    }
+}
+
+impl<G: Attempt> Writes<G> {
+    /// How many requests had this outcome.
+    pub(super) fn count(&self, outcome: Outcome) -> u64 {
+        self.activity.deeds.count(|g| g.outcome() == outcome)
+    }
+
+    /// How many requests had each outcome; `done` is what it is called if they went through.
+    pub(super) fn outcomes(&self, done: &'static str) -> [(&'static str, u64); 3] {
+        [
+            (done, self.count(Outcome::Done)),
+            ("attempted", self.count(Outcome::Attempted)),
+            ("refused", self.count(Outcome::Refused)),
+        ]
+    }
+
+    /// The objects that were written with success, as [`Writes::named`] has them.
+    pub(super) fn done(&self) -> Vec<Written<'_>> {
+        self.named(Attempt::is_done)
+    }
+
+    /// The head of the finding about `subject`: what it did, from where and how grave that is. The words, the way out
+    /// and what else is known are for the detector.
+    pub(super) fn draft(
+        &self,
+        about: &About,
+        subject: Subject,
+        context: &Context<'_>,
+    ) -> (Judgement, Finding) {
+        let allow = |agent: &str| context.settings.allow.expects(about.id, &subject, agent);
+        let judgement = self.activity.deeds.judge(allow, Attempt::severity);
+        let mut attributes = Attributes::new();
+        self.write(&judgement, &mut attributes);
+        let finding = Finding {
+            severity: judgement.severity,
+            attributes,
+            involves: self.activity.callers.involved(),
+            ..draft(about, subject, &[], &self.activity.evidence, context)
+        };
+        (judgement, finding)
     }
 }
 

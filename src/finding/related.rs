@@ -242,30 +242,16 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Attributes, Remediation};
 
     fn finding(detector: &str, name: &str, severity: Severity, minute: i64) -> Finding {
         let subject = Subject::service_account("ops", name);
         let time = Some(Timestamp::from_micros(minute * 60_000_000));
         Finding {
-            detector: detector.to_owned(),
             severity,
-            fingerprint: fingerprint(detector, &subject, &[]),
-            subject,
             count: 1,
             first_seen: time,
             last_seen: time,
-            summary: String::new(),
-            attributes: Attributes::new(),
-            attack: Vec::new(),
-            involves: Involved::default(),
-            related: Vec::new(),
-            evidence: Vec::new(),
-            tracking: None,
-            remediation: Remediation {
-                summary: String::new(),
-                steps: Vec::new(),
-            },
+            ..Finding::of(detector, subject)
         }
     }
 

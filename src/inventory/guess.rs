@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::seed::Any;
 
 /// So many bytes are enough to tell: the first object of a list may carry long annotations.
 pub(super) const ENOUGH: usize = 64 << 10;
@@ -39,7 +41,11 @@ pub(super) fn guess(head: &[u8]) -> Guess {
     let mut traits = Traits::default();
     let mut json = serde_json::Deserializer::from_slice(text);
     // It ends in an error where the head ends; what was seen until then stays seen.
-    let _ = TopLevel(&mut traits).deserialize(&mut json);
+    let members = Members {
+        traits: &mut traits,
+        is_item: false,
+    };
+    let _ = Any(members).deserialize(&mut json);
     if traits.is_dump() {
         Guess::Dump
     } else {
@@ -76,17 +82,13 @@ impl Traits {
     }
 }
 
-struct TopLevel<'a>(&'a mut Traits);
-
-impl<'de> DeserializeSeed<'de> for TopLevel<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
+/// The members of an object; of an item in a list, not the items of which are of interest.
+struct Members<'a> {
+    traits: &'a mut Traits,
+    is_item: bool,
 }
 
-impl<'de> Visitor<'de> for TopLevel<'_> {
+impl<'de> Visitor<'de> for Members<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,43 +96,31 @@ impl<'de> Visitor<'de> for TopLevel<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let traits = self.traits;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "kind" => self.0.kind = map.next_value::<Option<String>>()?,
-                "items" if self.0.items.is_none() => {
-                    let first = self.0.items.insert(Box::default());
-                    map.next_value_seed(Items(first))?;
+                "kind" => {
+                    traits.kind = map.next_value::<Option<String>>()?;
+                    continue;
                 }
-                "auditID" | "stage" | "stageTimestamp" => {
-                    self.0.audit = true;
-                    map.next_value::<IgnoredAny>()?;
+                "items" if traits.items.is_none() && !self.is_item => {
+                    let first = traits.items.insert(Box::default());
+                    map.next_value_seed(Any(Items(first)))?;
+                    continue;
                 }
-                "apiVersion" => {
-                    self.0.api_version = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
-                "metadata" => {
-                    self.0.metadata = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                "auditID" => traits.audit = true,
+                "stage" | "stageTimestamp" if !self.is_item => traits.audit = true,
+                "apiVersion" => traits.api_version = true,
+                "metadata" => traits.metadata = true,
+                _ => {}
             }
+            map.next_value::<IgnoredAny>()?;
         }
         Ok(())
     }
 }
 
 struct Items<'a>(&'a mut Traits);
-
-impl<'de> DeserializeSeed<'de> for Items<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
 
 impl<'de> Visitor<'de> for Items<'_> {
     type Value = ();
@@ -144,44 +134,12 @@ impl<'de> Visitor<'de> for Items<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        items.next_element_seed(First(self.0))?;
+        let first = Members {
+            traits: self.0,
+            is_item: true,
+        };
+        items.next_element_seed(Any(first))?;
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-}
-
-/// An item, not the items of which are of interest.
-struct First<'a>(&'a mut Traits);
-
-impl<'de> DeserializeSeed<'de> for First<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for First<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "kind" => self.0.kind = map.next_value::<Option<String>>()?,
-                "auditID" => {
-                    self.0.audit = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
-                key => {
-                    self.0.metadata |= key == "metadata";
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use super::{
     Account, AccountUsage,
     checks::Workload,
     world::{Person, World},
-    yaml::{comment, document},
 };
+use crate::yaml::{comment, document};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq)]

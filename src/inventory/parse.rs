@@ -15,7 +15,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::shape::{self, Object};
+use super::{
+    seed::Any,
+    shape::{self, Object},
+};
 
 /// What is told about a document while it is read.
 pub(super) trait Sink {
@@ -39,7 +42,7 @@ pub(super) fn parse(input: impl Read, sink: &mut dyn Sink) -> Result<(), String>
             Err(error) if error.is_syntax() => {}
             Err(error) => return Err(told(&error)),
         }
-        Item { sink, depth: 0 }
+        Any(Item { sink, depth: 0 })
             .deserialize(&mut json)
             .map_err(|error| told(&error))?;
         documents += 1;
@@ -73,14 +76,6 @@ const DEEPEST: u8 = 4;
 struct Item<'a> {
     sink: &'a mut dyn Sink,
     depth: u8,
-}
-
-impl<'de> DeserializeSeed<'de> for Item<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
 }
 
 impl<'de> Visitor<'de> for Item<'_> {
@@ -136,15 +131,15 @@ impl<'de> Visitor<'de> for Item<'_> {
             match key {
                 Field::Items => {
                     is_list = true;
-                    map.next_value_seed(Items {
+                    map.next_value_seed(Any(Items {
                         sink: self.sink,
                         depth: self.depth,
-                    })?;
+                    }))?;
                 }
                 Field::Kind => raw.kind = text(&map.next_value::<Box<RawValue>>()?),
                 Field::Type => raw.type_ = text(&map.next_value::<Box<RawValue>>()?),
                 // Only whether there is any: the values are skipped where they stand.
-                Field::Data => raw.has_data |= map.next_value_seed(IsFilled)?,
+                Field::Data => raw.has_data |= map.next_value_seed(Any(IsFilled))?,
                 Field::Metadata => raw.metadata = Some(map.next_value()?),
                 Field::Spec => raw.spec = Some(map.next_value()?),
                 Field::Status => raw.status = Some(map.next_value()?),
@@ -183,14 +178,6 @@ struct Items<'a> {
     depth: u8,
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
 impl<'de> Visitor<'de> for Items<'_> {
     type Value = ();
 
@@ -208,10 +195,10 @@ impl<'de> Visitor<'de> for Items<'_> {
             return Err(A::Error::custom("lists nested too deeply"));
         }
         let depth = self.depth + 1;
-        while let Some(()) = items.next_element_seed(Item {
+        while let Some(()) = items.next_element_seed(Any(Item {
             sink: self.sink,
             depth,
-        })? {}
+        }))? {}
         Ok(())
     }
 }
@@ -307,14 +294,6 @@ impl Visitor<'_> for Key {
 
 /// Whether a map holds anything at all.
 struct IsFilled;
-
-impl<'de> DeserializeSeed<'de> for IsFilled {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
-        json.deserialize_any(self)
-    }
-}
 
 impl<'de> Visitor<'de> for IsFilled {
     type Value = bool;

@@ -98,7 +98,7 @@ pub fn write_pages(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table | Format::Detailed => page::write(report, pages, absent, look, out),
+        Format::Table => page::write(report, pages, absent, look, out),
         Format::Json => json(report, pages, absent, out),
         Format::Jsonl => lines(report, pages, absent, out),
     }

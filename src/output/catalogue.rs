@@ -34,7 +34,7 @@ pub fn write_catalogue(
         doc: about.markdown(),
     });
     match format {
-        Format::Table | Format::Detailed => table(catalogue, look, out),
+        Format::Table => table(catalogue, look, out),
         Format::Jsonl => rows.try_for_each(|row| json_line(&row, out)),
         Format::Json => {
             serde_json::to_writer_pretty(&mut *out, &rows.collect::<Vec<_>>())?;

@@ -19,7 +19,7 @@ pub fn write_inventory(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table | Format::Detailed => table::write(report, look, all, out),
+        Format::Table => table::write(report, look, all, out),
         Format::Json => json(report, out),
         Format::Jsonl => jsonl(report, out),
     }

@@ -5,13 +5,13 @@
 //! in the order of time, as `promtool tsdb create-blocks-from openmetrics` needs it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     time::Duration,
 };
 
 use crate::{
-    finding::{Finding, Severity, Status, SubjectKind, Timestamp},
+    finding::{Finding, Severity, Status, Subject, SubjectKind, Timestamp},
     metric::{Kind, Labels},
     pipeline::{Counter, OTHER, PUBLISHED, Published, Sampling, Total},
 };
@@ -32,7 +32,7 @@ pub struct Present<'a> {
     pub totals: &'a [Total],
     /// What was found. Those that are over ([`Status::Resolved`]) count as such only.
     pub findings: &'a [Finding],
-    /// How many ServiceAccounts findings may name.
+    /// How many subjects findings may name.
     pub top: usize,
     /// When, and how far the log has come.
     pub moment: Moment,
@@ -59,7 +59,7 @@ pub struct LastRun {
     pub state_bytes: u64,
 }
 
-/// Writes the present values. Findings are named by ServiceAccount for up to `top` of them.
+/// Writes the present values. Findings say whom they are about for up to `top` subjects.
 pub fn write_metrics(present: &Present<'_>, out: &mut dyn Write) -> io::Result<()> {
     for metric in PUBLISHED {
         let samples = match metric.kind {
@@ -173,8 +173,8 @@ fn family(metric: Option<&Published>, name: &str, out: &mut dyn Write) -> io::Re
     writeln!(out, "# TYPE {name} {}", metric.kind.as_str())
 }
 
-/// How many findings there are of each label set. The `top` ServiceAccounts with the gravest findings
-/// are named, of equals those with the most.
+/// How many findings there are of each label set. The `top` subjects with the gravest findings are named, of equals
+/// those with the most.
 fn by_labels(findings: &[Finding], top: usize) -> Samples {
     let over = |finding: &Finding| {
         finding
@@ -182,28 +182,37 @@ fn by_labels(findings: &[Finding], top: usize) -> Samples {
             .is_some_and(|t| t.status == Status::Resolved)
     };
     let findings: Vec<&Finding> = findings.iter().filter(|finding| !over(finding)).collect();
-    let mut gravest: BTreeMap<(&str, &str), (Severity, u64)> = BTreeMap::new();
-    for (finding, account) in findings.iter().filter_map(|&f| Some((f, account(f)?))) {
-        let (severity, count) = gravest.entry(account).or_insert((finding.severity, 0));
+    let mut gravest: BTreeMap<&Subject, (Severity, u64)> = BTreeMap::new();
+    for finding in &findings {
+        let (severity, count) = gravest
+            .entry(&finding.subject)
+            .or_insert((finding.severity, 0));
         *severity = finding.severity.max(*severity);
         *count += 1;
     }
     let mut ranked: Vec<_> = gravest.into_iter().collect();
     ranked.sort_by_key(|&(_, gravity)| std::cmp::Reverse(gravity));
     ranked.truncate(top);
-    let named = |account| ranked.iter().any(|&(known, _)| known == account);
+    let named: BTreeSet<&Subject> = ranked.into_iter().map(|(subject, _)| subject).collect();
     let mut counts = BTreeMap::new();
     for finding in findings {
+        let named = named.contains(&finding.subject);
         let (namespace, name) = match account(finding) {
-            Some(account) if named(account) => account,
+            Some(account) if named => account,
             Some(_) => (OTHER, OTHER),
             None => ("", ""),
+        };
+        let subject = if named {
+            finding.subject.to_string()
+        } else {
+            OTHER.to_owned()
         };
         let labels = Labels::of(&[
             ("detector", &finding.detector),
             ("severity", finding.severity.as_str()),
             ("namespace", namespace),
             ("serviceaccount", name),
+            ("subject", &subject),
         ]);
         *counts.entry(labels).or_insert(0_u64) += 1;
     }

@@ -12,13 +12,15 @@ use crate::finding::Severity;
 
 use super::{clip, shown};
 
-/// What the reader's terminal can do; found out by whoever owns the terminal.
+/// What the reader's terminal can do, found out by whoever owns the terminal; and how much the reader wants to know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Look {
     /// Columns to wrap at; `None`: no wrapping, so that one thing is one line for `grep`.
     pub width: Option<usize>,
     /// Whether to colour.
     pub color: bool,
+    /// Whether to say what was in each file.
+    pub detailed: bool,
 }
 
 /// Prose in longer lines is hard to read, however wide the terminal.
@@ -162,7 +164,7 @@ mod tests {
     fn wraps_beside_the_label() {
         let look = Look {
             width: Some(26),
-            color: false,
+            ..Look::default()
         };
         assert_eq!(
             written(look, "the quick brown fox jumps"),
@@ -192,9 +194,9 @@ mod tests {
 
         #[test]
         fn colour_adds_nothing_but_colour(text in any::<String>(), width in proptest::option::of(0_usize..99)) {
-            let plain = written(Look { width, color: false }, &text);
+            let plain = written(Look { width, color: false, ..Look::default() }, &text);
             prop_assert!(plain.chars().all(|c| c == '\n' || !c.is_control()));
-            let colored = written(Look { width, color: true }, &text);
+            let colored = written(Look { width, color: true, ..Look::default() }, &text);
             prop_assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
         }
     }

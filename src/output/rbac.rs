@@ -14,7 +14,8 @@ use crate::{
     inventory::Standing,
     permission::{Used, Uses},
     pipeline::{Coverage, Input, Report},
-    rbac::{Manifest, Roles, Widening, yaml},
+    rbac::{Manifest, Roles, Widening},
+    yaml,
 };
 
 use super::{SCHEMA_VERSION, TOOL, Tool, clip, shown, units};
@@ -237,7 +238,7 @@ fn account_yaml(account: &AccountRoles, out: &mut dyn Write) -> io::Result<()> {
         }
         comment(&purpose(account, manifest), out)?;
         let value = serde_json::to_value(manifest)?;
-        out.write_all(yaml(&value).as_bytes())?;
+        out.write_all(yaml::document(&value).as_bytes())?;
     }
     Ok(())
 }

@@ -37,15 +37,14 @@ pub(super) fn write(
     report: &Report,
     look: Look,
     pace: Option<Pace>,
-    detailed: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut paper = Paper::new(out, look);
     head(&report.input, pace, &mut paper)?;
-    if detailed {
+    if look.detailed {
         forms::files(&report.input, &mut paper)?;
     }
-    totals(&report.findings, &mut paper)?;
+    totals(report, &mut paper)?;
     stories::write(report, &mut paper)?;
     findings(&report.findings, &mut paper)?;
     reconciliation::write(report, &mut paper)?;
@@ -158,10 +157,17 @@ fn label(label: &str, text: &str, paper: &mut Paper<'_>) -> io::Result<()> {
 }
 
 /// How many findings of each severity.
-fn totals(findings: &[Finding], paper: &mut Paper<'_>) -> io::Result<()> {
+fn totals(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
+    let findings = &report.findings;
     let title = fill("Findings", INDENT);
     if findings.is_empty() {
-        return paper.line(&[(BOLD, &title), (PLAIN, "none")]);
+        let nothing = report.input.events == 0 && report.input.metrics.is_none();
+        let none = if nothing {
+            (WARNING, "none, for no audit event was read")
+        } else {
+            (PLAIN, "none")
+        };
+        return paper.line(&[(BOLD, &title), none]);
     }
     let counts: Vec<_> = (Severity::ALL.into_iter().rev())
         .map(|severity| {

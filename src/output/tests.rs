@@ -27,7 +27,7 @@ fn written(report: &Report, format: Format, look: Look) -> String {
 fn columns(width: usize) -> Look {
     Look {
         width: Some(width),
-        color: false,
+        ..Look::default()
     }
 }
 
@@ -131,6 +131,7 @@ fn colour_changes_no_character() {
     let look = |color| Look {
         width: Some(100),
         color,
+        ..Look::default()
     };
     let colored = written(&sample::report(), Format::Table, look(true));
     let plain = written(&sample::report(), Format::Table, look(false));
@@ -179,12 +180,12 @@ proptest! {
     #[test]
     fn no_hostile_string_acts(text in any::<String>(), width in proptest::option::of(20_usize..200)) {
         let report = sample::poisoned(&text);
-        let table = written(&report, Format::Table, Look { width, color: false });
+        let table = written(&report, Format::Table, Look { width, color: false, ..Look::default() });
         prop_assert!(table.chars().all(|c| c == '\n' || !c.is_control()));
         prop_assert!(!table.contains(DECEITS));
         let mut out = Vec::new();
         let rows = sample::poisoned_accounts(&text);
-        let look = Look { width, color: false };
+        let look = Look { width, color: false, ..Look::default() };
         write_accounts(&report, &rows, Format::Table, look, &mut out).unwrap();
         let accounts = String::from_utf8(out).unwrap();
         prop_assert!(accounts.chars().all(|c| c == '\n' || !c.is_control()));

@@ -248,7 +248,8 @@ impl Entry {
         if event.succeeded() {
             self.credentials.minted(&user, event);
         } else {
-            let code = event.code.unwrap_or_default();
+            let code = event.code.map(|code| code.to_string());
+            let code = code.as_deref().unwrap_or("none"); // never answered
             self.mintings_failed
                 .add(&format!("{code} for {user}"), event);
         }

@@ -11,21 +11,35 @@ use crate::{
     finding::{Finding, Severity, Subject},
 };
 
-use super::{ExceptionUse, Exceptions, Options};
+use super::{ExceptionUse, Exceptions, Options, Selection};
 
 /// Findings that are known and accepted, until a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
-    /// The detector's id; `*` for any.
-    pub detector: String,
-    /// Whom it is about: `namespace/name` of a ServiceAccount, or the name of anything else.
-    pub account: AccountPattern,
+    /// Which findings.
+    pub matter: Matter,
     /// Worse findings are not covered.
     pub severity_at_most: Severity,
     /// Why it is accepted.
     pub reason: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
     /// The last day on which it holds (UTC).
     pub expires: NaiveDate,
+}
+
+/// Which findings an exception is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matter {
+    /// What a detector says of some accounts, now and in time to come.
+    Accounts {
+        /// The detector's id; `*` for any.
+        detector: String,
+        /// Whom it is about: `namespace/name` of a ServiceAccount, or the name of anything else.
+        account: AccountPattern,
+    },
+    /// One finding, by its fingerprint: the same matter in every run, and nothing beside it.
+    Fingerprint(String),
 }
 
 /// `namespace/name` with `*` for any run of characters on either side of the slash.
@@ -72,18 +86,58 @@ impl AccountPattern {
 
 impl Exception {
     fn covers(&self, finding: &Finding) -> bool {
-        (self.detector == "*" || self.detector == finding.detector)
-            && finding.severity <= self.severity_at_most
-            && self.account.matches(&finding.subject)
+        finding.severity <= self.severity_at_most && self.matter.is_of(finding)
     }
 
-    fn used(&self, findings: u64) -> ExceptionUse {
+    /// What it did: `covered` are the findings that it is about, whatever day it is.
+    fn used(&self, covered: &[&Finding]) -> ExceptionUse {
+        let (detector, account, fingerprint) = self.matter.in_words(covered);
         ExceptionUse {
-            detector: self.detector.clone(),
-            account: self.account.0.clone(),
+            detector,
+            account,
+            fingerprint,
             reason: self.reason.clone(),
+            owner: self.owner.clone(),
             expires: self.expires.to_string(),
-            findings,
+            findings: covered.len() as u64,
+        }
+    }
+}
+
+impl Matter {
+    fn is_of(&self, finding: &Finding) -> bool {
+        match self {
+            Self::Accounts { detector, account } => {
+                (detector == "*" || *detector == finding.detector)
+                    && account.matches(&finding.subject)
+            }
+            Self::Fingerprint(fingerprint) => *fingerprint == finding.fingerprint,
+        }
+    }
+
+    /// Detector, account and fingerprint. A fingerprint says neither of the others: they are taken from the
+    /// finding that has it, if there is one.
+    fn in_words(&self, covered: &[&Finding]) -> (String, String, Option<String>) {
+        match self {
+            Self::Accounts { detector, account } => (detector.clone(), account.0.clone(), None),
+            Self::Fingerprint(fingerprint) => {
+                let any = || "*".to_owned();
+                let found = covered.first();
+                let detector = found.map_or_else(any, |finding| finding.detector.clone());
+                let account = found.map_or_else(any, |finding| finding.subject.to_string());
+                (detector, account, Some(fingerprint.clone()))
+            }
+        }
+    }
+
+    /// Whether this run can tell if it matches anything: not if its detector was left out. Which detector a
+    /// fingerprint is of shows only where there is a finding that has it.
+    fn is_judged(&self, findings: &[Finding], selection: &Selection) -> bool {
+        match self {
+            Self::Accounts { detector, .. } => detector == "*" || selection.wants(detector),
+            Self::Fingerprint(_) => {
+                selection.is_everything() || findings.iter().any(|finding| self.is_of(finding))
+            }
         }
     }
 }
@@ -98,11 +152,11 @@ pub fn apply_exceptions(
 ) -> (Vec<Finding>, Exceptions) {
     let mut report = Exceptions::default();
     for exception in exceptions {
-        let count = findings.iter().filter(|f| exception.covers(f)).count();
-        let used = exception.used(count as u64);
+        let covered = findings.iter().filter(|f| exception.covers(f));
+        let used = exception.used(&covered.collect::<Vec<_>>());
         if today > exception.expires {
             report.expired.push(used);
-        } else if count == 0 {
+        } else if used.findings == 0 {
             report.unused.push(used);
         } else {
             report.applied.push(used);
@@ -125,7 +179,7 @@ pub fn apply_exceptions(
 #[must_use]
 pub fn settle(findings: Vec<Finding>, options: &Options) -> (Vec<Finding>, Exceptions) {
     let mut exceptions = options.exceptions.clone();
-    exceptions.retain(|e| e.detector == "*" || options.selection.wants(&e.detector));
+    exceptions.retain(|e| e.matter.is_judged(&findings, &options.selection));
     let (mut findings, report) = apply_exceptions(findings, &exceptions, options.today);
     findings.retain(|finding| finding.severity >= options.min_severity);
     findings.sort_by(|a, b| {
@@ -139,39 +193,27 @@ pub fn settle(findings: Vec<Finding>, options: &Options) -> (Vec<Finding>, Excep
 
 #[cfg(test)]
 mod tests {
-    use crate::finding::{Attributes, Involved, Remediation, SubjectKind};
+    use crate::finding::SubjectKind;
 
     use super::*;
 
     fn finding(detector: &str, severity: Severity, subject: Subject) -> Finding {
         Finding {
-            detector: detector.to_owned(),
             severity,
-            subject,
             count: 1,
-            first_seen: None,
-            last_seen: None,
-            fingerprint: String::new(),
-            summary: String::new(),
-            attributes: Attributes::new(),
-            attack: Vec::new(),
-            involves: Involved::default(),
-            related: Vec::new(),
-            evidence: Vec::new(),
-            tracking: None,
-            remediation: Remediation {
-                summary: String::new(),
-                steps: Vec::new(),
-            },
+            ..Finding::of(detector, subject)
         }
     }
 
     fn exception(detector: &str, account: &str, expires: &str) -> Exception {
         Exception {
-            detector: detector.to_owned(),
-            account: AccountPattern::new(account),
+            matter: Matter::Accounts {
+                detector: detector.to_owned(),
+                account: AccountPattern::new(account),
+            },
             severity_at_most: Severity::High,
             reason: "known".to_owned(),
+            owner: None,
             expires: day(expires),
         }
     }
@@ -245,5 +287,64 @@ mod tests {
         assert_eq!(kept[0].severity, Severity::Critical);
         assert_eq!(report.applied.len(), 1);
         assert_eq!(report.unused[0].account, "ci/*");
+    }
+
+    #[test]
+    fn a_fingerprint_covers_one_finding_and_says_whose_it_is() {
+        let of = |name: &str, fingerprint: &str| Finding {
+            fingerprint: fingerprint.to_owned(),
+            ..finding(
+                "legacy-token",
+                Severity::Medium,
+                Subject::service_account("ci", name),
+            )
+        };
+        let by = |fingerprint: &str| Exception {
+            matter: Matter::Fingerprint(fingerprint.to_owned()),
+            owner: Some("team-ci".to_owned()),
+            ..exception("*", "*", "2027-01-31")
+        };
+        let findings = vec![of("deployer", "a"), of("runner", "b")];
+        let today = day("2027-01-01");
+        let (kept, report) = apply_exceptions(findings.clone(), &[by("b"), by("c")], today);
+        assert_eq!(kept, [of("deployer", "a")]);
+        let applied = &report.applied[0];
+        let said = (applied.detector.as_str(), applied.account.as_str());
+        assert_eq!(said, ("legacy-token", "ci/runner"));
+        assert_eq!(applied.fingerprint.as_deref(), Some("b"));
+        assert_eq!(applied.owner.as_deref(), Some("team-ci"));
+        let unused = &report.unused[0];
+        assert_eq!((unused.account.as_str(), unused.findings), ("*", 0));
+        let mild = Exception {
+            severity_at_most: Severity::Low,
+            ..by("b")
+        };
+        assert_eq!(apply_exceptions(findings, &[mild], today).0.len(), 2);
+    }
+
+    #[test]
+    fn an_exception_of_a_detector_that_was_left_out_is_not_judged() {
+        let by_fingerprint = Exception {
+            matter: Matter::Fingerprint("b".to_owned()),
+            ..exception("*", "*", "2027-01-31")
+        };
+        let exceptions = vec![
+            exception("secret-listing", "shop/web", "2027-01-31"),
+            by_fingerprint,
+        ];
+        let unused = |select: &[&str]| {
+            let options = Options {
+                exceptions: exceptions.clone(),
+                today: day("2027-01-01"),
+                selection: Selection {
+                    select: select.iter().map(|&id| id.to_owned()).collect(),
+                    ignore: Vec::new(),
+                },
+                ..Options::default()
+            };
+            settle(Vec::new(), &options).1.unused.len()
+        };
+        assert_eq!(unused(&[]), 2);
+        assert_eq!(unused(&["legacy-token"]), 0);
     }
 }

@@ -149,7 +149,7 @@ impl Shared<'_> {
             self.opened(opened.as_ref().ok());
             match opened {
                 Ok(opened) => {
-                    lines.reading.files += 1;
+                    lines.reading.files += u64::from(!input.goes_on());
                     lines
                         .reading
                         .places
@@ -237,6 +237,8 @@ impl Shared<'_> {
             .retain(|other| !Arc::ptr_eq(other, &opened));
         if let Some(opened) = Arc::into_inner(opened) {
             reading.stored_bytes += opened.source.stored_bytes_read();
+            let (key, end) = (opened.source.key(), opened.source.end());
+            reading.ends.insert(key, (end, opened.source.seal()));
             reading.troubles.extend(opened.source.troubles());
         }
     }

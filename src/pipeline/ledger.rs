@@ -18,18 +18,19 @@ use crate::{
     source::Origin,
 };
 
-use super::fold::Study;
+use super::{day::Day, fold::Study};
 
 /// About 60 MB at 900 bytes an opening.
 const MAX_OPENINGS: usize = 65_536;
-/// About 16 MB. Closings pile up where the policy omits `ResponseStarted`.
+/// About 24 MB. Closings pile up where the policy omits `ResponseStarted`.
 const MAX_CLOSINGS: usize = 1_000_000;
 
 /// Requests that were opened, closed, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ledger {
     openings: BTreeMap<Key, Opening>,
-    closings: BTreeSet<Key>,
+    /// With their days, so that they can be forgotten.
+    closings: BTreeMap<Key, Day>,
     /// Only keys up to this one are followed.
     followed: Key,
     /// Openings that were dropped, and will not be counted even if they never closed.
@@ -43,6 +44,8 @@ pub(super) struct Opening {
     pub(super) origin: Origin,
     /// The event, as [`crate::event::Event::compact`] writes it.
     pub(super) line: String,
+    /// When it arrived.
+    pub(super) day: Day,
 }
 
 /// What one event means for the ledger.
@@ -51,14 +54,14 @@ pub(super) enum Entry {
     /// A long-running request began.
     Open(Key, Opening),
     /// A request ended that may have begun with an opening.
-    Close(Key),
+    Close(Key, Day),
 }
 
 impl Default for Ledger {
     fn default() -> Self {
         Self {
             openings: BTreeMap::new(),
-            closings: BTreeSet::new(),
+            closings: BTreeMap::new(),
             followed: Key(u64::MAX),
             dropped: 0,
         }
@@ -71,7 +74,7 @@ impl Ledger {
         for entry in entries {
             match entry {
                 Entry::Open(key, opening) => self.open(key, opening),
-                Entry::Close(key) => self.close(key),
+                Entry::Close(key, day) => self.close(key, day),
             }
         }
         self.bound();
@@ -80,7 +83,7 @@ impl Ledger {
     fn open(&mut self, key: Key, opening: Opening) {
         if key > self.followed {
             self.dropped += 1;
-        } else if !self.closings.contains(&key) {
+        } else if !self.closings.contains_key(&key) {
             let known = self.openings.entry(key).or_insert_with(|| opening.clone());
             if opening.origin < known.origin {
                 *known = opening;
@@ -88,11 +91,11 @@ impl Ledger {
         }
     }
 
-    fn close(&mut self, key: Key) {
+    fn close(&mut self, key: Key, day: Day) {
         if key <= self.followed {
             // The closing stays: the same opening may stand in a second copy of the file.
             self.openings.remove(&key);
-            self.closings.insert(key);
+            self.closings.insert(key, day);
         }
     }
 
@@ -115,8 +118,8 @@ impl Ledger {
         if other.followed < self.followed {
             self.follow_up_to(other.followed);
         }
-        for key in other.closings {
-            self.close(key);
+        for (key, day) in other.closings {
+            self.close(key, day);
         }
         for (key, opening) in other.openings {
             self.open(key, opening);
@@ -124,23 +127,54 @@ impl Ledger {
         self.bound();
     }
 
+    /// Forgets the requests that began before a day, and for those that ended before another that they
+    /// did: an opening of theirs that is read later counts as one that never closed.
+    ///
+    /// What is left is followed whole again if there is room for twice as much.
+    pub(super) fn forget(&mut self, begun_before: Day, ended_before: Day) {
+        self.openings
+            .retain(|_, opening| opening.day == Day::NONE || opening.day >= begun_before);
+        self.closings.retain(|_, day| *day >= ended_before);
+        if self.openings.len() < MAX_OPENINGS / 2 && self.closings.len() < MAX_CLOSINGS / 2 {
+            self.followed = Key(u64::MAX);
+        }
+    }
+
+    /// The requests that are open.
+    pub(super) fn open_keys(&self) -> BTreeSet<Key> {
+        self.openings.keys().copied().collect()
+    }
+
+    /// Counts the open requests that are not among those `counted` before.
+    pub(super) fn count_newly_open(&self, counted: &BTreeSet<Key>, study: &mut impl Study) {
+        let newly = self
+            .openings
+            .iter()
+            .filter(|(key, _)| !counted.contains(key));
+        count(newly.map(|(_, opening)| opening), study);
+    }
+
     /// Counts the requests that never closed, which nothing can close any more; says how many.
     pub(super) fn count_open(&self, study: &mut impl Study) -> u64 {
-        let mut parser = Parser::default();
-        let mut open = 0;
-        for opening in self.openings.values() {
-            if let Ok(event) = parser.parse(&opening.line, opening.origin) {
-                study.request(&event);
-                open += 1;
-            }
-        }
-        open
+        count(self.openings.values(), study)
     }
 
     /// Openings that could not be followed.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
+}
+
+fn count<'a>(openings: impl Iterator<Item = &'a Opening>, study: &mut impl Study) -> u64 {
+    let mut parser = Parser::default();
+    let mut open = 0;
+    for opening in openings {
+        if let Ok(event) = parser.parse(&opening.line, opening.origin) {
+            study.request(&event);
+            open += 1;
+        }
+    }
+    open
 }
 
 #[cfg(test)]
@@ -161,10 +195,11 @@ mod tests {
                 Opening {
                     origin,
                     line: format!("{key} {at}"),
+                    day: Day::default(),
                 },
             )
         } else {
-            Entry::Close(Key(key))
+            Entry::Close(Key(key), Day::default())
         }
     }
 
@@ -199,11 +234,18 @@ mod tests {
         let opening = Opening {
             origin: Origin::default(),
             line: String::new(),
+            day: Day::default(),
         };
         ledger.enter((0..200_000).map(|n| Entry::Open(spread(n), opening.clone())));
         assert!(ledger.openings.len() <= MAX_OPENINGS);
         assert_eq!(ledger.openings.len() as u64 + ledger.dropped(), 200_000);
-        ledger.enter((0..3_000_000).map(|n| Entry::Close(spread(n + 1_000_000))));
+        ledger.enter((0..3_000_000).map(|n| Entry::Close(spread(n + 1_000_000), Day::default())));
         assert!(ledger.closings.len() <= MAX_CLOSINGS);
+        assert!(ledger.followed < Key(u64::MAX));
+        ledger.forget(Day::default(), Day::default().after(1));
+        assert!(ledger.closings.is_empty() && !ledger.openings.is_empty());
+        ledger.forget(Day::default().after(1), Day::default());
+        assert!(ledger.openings.is_empty());
+        assert_eq!(ledger.followed, Key(u64::MAX));
     }
 }

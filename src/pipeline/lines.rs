@@ -8,6 +8,7 @@ use crate::{
 };
 
 use super::{
+    day::Day,
     duplicates::Seen,
     fold::Study,
     forms::Forms,
@@ -293,12 +294,13 @@ fn note<S: Study>(
             let opening = Opening {
                 origin: event.origin,
                 line: event.compact(),
+                day: Day::of(event.time()),
             };
             entries.push(Entry::Open(event.key(), opening));
         }
         Standing::Closes => {
             study.request(event);
-            entries.push(Entry::Close(event.key()));
+            entries.push(Entry::Close(event.key(), Day::of(event.time())));
         }
     }
 }

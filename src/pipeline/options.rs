@@ -76,4 +76,10 @@ impl Selection {
         let named = |ids: &[String]| ids.iter().any(|each| each == id);
         (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
     }
+
+    /// Whether every detector reports.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        self.select.is_empty() && self.ignore.is_empty()
+    }
 }

@@ -1,6 +1,6 @@
 //! What reading itself leaves behind: counts, bad lines, places.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,10 @@ pub(super) struct Reading {
     pub(super) places: Places,
     pub(super) forms: FormsSeen,
     pub(super) troubles: BTreeSet<Trouble>,
+    /// How far each source was read, for whoever goes on from there, and the seal of what stands before
+    /// if it is known.
+    #[serde(skip)]
+    pub(super) ends: BTreeMap<u64, (u64, Option<u128>)>,
 }
 
 impl Reading {
@@ -41,6 +45,16 @@ impl Reading {
             self.shown.insert((bad.origin, bad.why));
             self.shrink();
         }
+    }
+
+    /// Forgets where lines of these sources stood.
+    pub(super) fn forget(&mut self, sources: &BTreeSet<u64>) {
+        self.shown
+            .retain(|(origin, _)| !sources.contains(&origin.source));
+        self.places.forget(sources);
+        self.forms
+            .files
+            .retain(|source, _| !sources.contains(source));
     }
 
     fn shrink(&mut self) {
@@ -64,5 +78,6 @@ impl Reading {
         self.places += other.places;
         self.forms.merge(other.forms);
         self.troubles.extend(other.troubles);
+        self.ends.extend(other.ends);
     }
 }

@@ -223,12 +223,18 @@ pub struct Exceptions {
 /// One exception, and what it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExceptionUse {
-    /// The detector's id.
+    /// The detector's id, or `*`.
     pub detector: String,
-    /// The accounts, with `*`.
+    /// The accounts, with `*`. Both are the finding's own where the exception is for a fingerprint.
     pub account: String,
+    /// The fingerprint, where the exception is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Why the exception was made.
     pub reason: String,
+    /// Who answers for it, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Its last day, `2027-01-31`.
     pub expires: String,
     /// How many findings it matches.

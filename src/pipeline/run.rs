@@ -28,6 +28,14 @@ pub enum Error {
     /// The threads could not be started.
     #[error("{0}")]
     Threads(String),
+    /// A part of a state over time could not be read or written.
+    #[error("the part {part} is damaged ({why})")]
+    Part {
+        /// Which.
+        part: String,
+        /// Why.
+        why: String,
+    },
     /// A partial state could not be read.
     #[error("cannot read the partial state {path}: {why}")]
     State {
@@ -177,6 +185,26 @@ pub(super) fn study<S: Study>(
     let walk = walk.into_inner().unwrap_or_else(PoisonError::into_inner);
     folded.reading.troubles.extend(walk.into_troubles());
     Ok((folded, newest))
+}
+
+/// Reads these inputs with one study. The window must not hang on the newest event.
+pub(super) fn study_of<S: Study>(
+    walk: Walk,
+    options: &Options,
+    progress: &dyn Progress,
+    new: &(dyn Fn() -> S + Sync),
+) -> Result<Folded<S>, Error> {
+    progress.total(walk.stored_bytes());
+    let job = Job {
+        walk: &Mutex::new(walk),
+        passes: 1,
+        limits: &options.limits,
+        span: options.window.span(None),
+        seen: None,
+        only: options.format_in,
+        progress,
+    };
+    fold::run(&job, options.threads, new).map_err(Error::Threads)
 }
 
 /// What there is to read; says how much of it is known before the walk.

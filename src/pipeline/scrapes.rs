@@ -35,6 +35,17 @@ impl Scrapes {
             return Ok(Self::default());
         }
         let found = source::find(&options.metrics);
+        let mut all = Self::read_inputs(&found.inputs, options, progress)?;
+        all.troubles.extend(found.troubles);
+        Ok(all)
+    }
+
+    /// Reads these files.
+    pub(super) fn read_inputs(
+        inputs: &[Input],
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads)
             .build();
@@ -44,18 +55,15 @@ impl Scrapes {
             progress.file(input.name());
             Self::of(input, &options.limits, &options.scrape_hints)
         };
-        let mut all = pool.install(|| {
-            found
-                .inputs
+        Ok(pool.install(|| {
+            inputs
                 .par_iter()
                 .map(one)
                 .reduce(Self::default, |mut sum, next| {
                     sum.merge(next);
                     sum
                 })
-        });
-        all.troubles.extend(found.troubles);
-        Ok(all)
+        }))
     }
 
     /// One file.

@@ -152,10 +152,36 @@ impl Telemetry {
     /// before: `increase()` sees the first use only if there was a zero before it.
     #[must_use]
     pub fn counters(&self, top: usize) -> Vec<Counter<'_>> {
+        let ranked = self.ranked();
+        let (named, others) = ranked.split_at(top.min(ranked.len()));
+        self.rows(named, others, top)
+    }
+
+    /// Every counter, with those ServiceAccounts by name that `is_named` knows by user name.
+    pub(super) fn counters_naming(&self, is_named: impl Fn(&str) -> bool) -> Vec<Counter<'_>> {
+        let (named, others): (Vec<_>, Vec<_>) =
+            (self.ranked().into_iter()).partition(|(user, _)| is_named(user));
+        self.rows(&named, &others, usize::MAX)
+    }
+
+    /// User names, those with the most requests first, of equals the first by name.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.ranked().into_iter().map(|(user, _)| user)
+    }
+
+    fn ranked(&self) -> Vec<(&str, &Account)> {
         let mut ranked = self.accounts.sorted();
         ranked.sort_by_key(|(_, account)| std::cmp::Reverse(account.requests.total()));
-        let (named, others) = ranked.split_at(top.min(ranked.len()));
-        let mut rows = Rows::new(top);
+        ranked
+    }
+
+    fn rows<'a>(
+        &'a self,
+        named: &[(&str, &'a Account)],
+        others: &[(&str, &'a Account)],
+        secrets: usize,
+    ) -> Vec<Counter<'a>> {
+        let mut rows = Rows::new(secrets);
         for &(user, account) in named {
             if let Some(name) = ServiceAccount::from_user_name(user) {
                 rows.account(name, account);

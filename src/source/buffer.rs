@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr_iter;
+
 use super::Record;
 
 /// Memory for one chunk. Grows to what the longest line needs and is never given back.
@@ -29,6 +31,49 @@ pub(super) enum Piece {
     },
     /// One line or record that was skipped, with its newlines.
     TooLong { offset: u64, bytes: u64, lines: u64 },
+}
+
+impl Piece {
+    /// What of it stands behind `from`, which is where a record starts.
+    pub(super) fn behind(self, from: u64, buffer: &mut Buffer) -> Option<Self> {
+        let (Self::Lines { offset, .. }
+        | Self::Records { offset, .. }
+        | Self::TooLong { offset, .. }) = self;
+        if offset >= from {
+            return Some(self);
+        }
+        let Self::Records {
+            range,
+            lines,
+            bytes,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let cut = usize::try_from(from - offset).unwrap_or(usize::MAX);
+        if bytes <= from - offset || cut >= range.len() {
+            return None;
+        }
+        let (before, range) = (range.start..range.start + cut, range.start + cut..range.end);
+        let newlines = memchr_iter(b'\n', buffer.get(before)).count();
+        let newlines = u32::try_from(newlines).unwrap_or(u32::MAX);
+        buffer.records.retain_mut(|record| {
+            let behind = record.start >= cut;
+            if behind {
+                record.start -= cut;
+                record.end -= cut;
+                record.line = record.line.saturating_sub(newlines);
+            }
+            behind
+        });
+        Some(Self::Records {
+            offset: from,
+            range,
+            lines: lines.saturating_sub(newlines),
+            bytes: bytes - cut as u64,
+        })
+    }
 }
 
 const PAGE: usize = 4096;

@@ -200,7 +200,11 @@ impl Decoder {
     /// Ends after `n` bytes more than were delivered before: those count.
     fn cut_short(&mut self, n: usize, why: &str) {
         let read = self.decompressed + n as u64;
-        let why = format!("cut short after {read} decompressed bytes, which count: {why}");
+        let why = match read {
+            0 => format!("nothing could be decompressed: {why}"),
+            1 => format!("cut short after 1 decompressed byte, which counts: {why}"),
+            _ => format!("cut short after {read} decompressed bytes, which count: {why}"),
+        };
         self.end(read, why);
     }
 

@@ -89,6 +89,17 @@ impl Walk {
         walk
     }
 
+    /// Walks what is known already.
+    #[must_use]
+    pub fn of(inputs: Vec<Input>) -> Self {
+        let bytes = inputs.iter().map(Input::stored_bytes).sum();
+        Self {
+            listed: inputs.into_iter(),
+            bytes,
+            ..Self::default()
+        }
+    }
+
     /// The name of something that can be read only once: a stream. Directories hold none.
     #[must_use]
     pub fn stream(&self) -> Option<&str> {

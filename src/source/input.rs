@@ -30,6 +30,21 @@ pub struct Input {
     name: String,
     place: At,
     stored_bytes: Option<u64>,
+    /// What of it is to be read, if not all.
+    span: Option<Span>,
+}
+
+/// Which part of a file is to be read: what follows on what was read before.
+///
+/// Offsets are those of the decompressed stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// What the source is known by, instead of by its name and its first line.
+    pub key: u64,
+    /// Where to begin: where a record starts.
+    pub from: u64,
+    /// Where to end, if the file is text with a record a line: behind a newline. Ignored otherwise.
+    pub until: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +59,7 @@ impl Input {
             name: "<stdin>".to_owned(),
             place: At::Stdin,
             stored_bytes: None,
+            span: None,
         }
     }
 
@@ -53,6 +69,7 @@ impl Input {
             name: name_of(&path),
             place: At::Path(path),
             stored_bytes,
+            span: None,
         }
     }
 
@@ -66,6 +83,20 @@ impl Input {
     #[must_use]
     pub fn stored_bytes(&self) -> Option<u64> {
         self.stored_bytes
+    }
+
+    /// The same input, of which only a part is to be read. What stands at its end and may still be
+    /// written to is left for later: half a line, a record that has no end.
+    #[must_use]
+    pub fn only(self, span: Span) -> Self {
+        let span = Some(span);
+        Self { span, ..self }
+    }
+
+    /// Whether something of it was read before.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.span.is_some_and(|span| span.from > 0)
     }
 
     /// The path, unless it is standard input.
@@ -130,7 +161,14 @@ impl Input {
             (Format::Text { mark }, Opened::File(file))
                 if size > 0 && (!any_framing || framing(&head[mark..]) == Framing::Lines) =>
             {
-                let plain = Plain::new(Positioned::new(file), mark as u64, size, limits);
+                let (from, until) = match self.span {
+                    Some(span) => (span.from.max(mark as u64), span.until.min(size)),
+                    None => (mark as u64, size),
+                };
+                let mut plain = Plain::new(Positioned::new(file), from, until, limits);
+                if self.goes_on() {
+                    plain = plain.after_earlier_run();
+                }
                 (Compression::Plain, Reader::Plain(plain))
             }
             (format, opened) => {
@@ -139,12 +177,18 @@ impl Input {
                     _ => Compression::Plain,
                 };
                 let stream = Stream::new(head.clone(), opened.into_reader(), limits, any_framing);
+                let stream = match self.span {
+                    Some(span) => stream.from(span.from, compression == Compression::Plain),
+                    None => stream,
+                };
                 (compression, Reader::Stream(stream))
             }
         };
         Ok(Source {
             name: self.name.clone(),
-            key: key(&self.name, &head, compression),
+            key: self
+                .span
+                .map_or_else(|| key(&self.name, &head, compression), |span| span.key),
             compression,
             reader,
         })

@@ -4,7 +4,10 @@
 //! (source, chunk, line in the chunk), each chunk leaves its number of lines behind, and the line
 //! number is summed up only for the few lines that are shown. That costs no second pass.
 
-use std::{collections::BTreeMap, ops::AddAssign};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::AddAssign,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +79,11 @@ impl Places {
                 .get(&identity)
                 .map_or(origin, |twin| origin.min(*twin)),
         )
+    }
+
+    /// Forgets these sources.
+    pub fn forget(&mut self, sources: &BTreeSet<u64>) {
+        self.sources.retain(|source, _| !sources.contains(source));
     }
 
     /// The name of a source.

@@ -39,10 +39,12 @@ const STEP: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Plain {
     file: Positioned,
-    /// Where the first line starts: behind a byte-order mark.
+    /// Where the first line starts: behind a byte-order mark, or where an earlier run has stopped.
     begin: u64,
-    /// The size when it was opened. What is appended later is left to the next run.
+    /// Where to end: the size when it was opened, at most. What is appended later is left to the next run.
     size: u64,
+    /// How many of the bytes before were read by an earlier run.
+    before: u64,
     block: u64,
     max_line: u64,
     /// Where the next block starts.
@@ -60,12 +62,19 @@ impl Plain {
             file,
             begin,
             size,
+            before: 0,
             block: block as u64,
             max_line: max_line as u64,
             next: AtomicU64::new(begin),
             waiting: Mutex::default(),
             stopped: Mutex::default(),
         }
+    }
+
+    /// The same, where an earlier run has read all that stands before.
+    pub(super) fn after_earlier_run(self) -> Self {
+        let before = self.begin;
+        Self { before, ..self }
     }
 
     pub(super) fn next(&self, buffer: &mut Buffer) -> Option<Piece> {
@@ -85,10 +94,15 @@ impl Plain {
     }
 
     pub(super) fn stored_bytes_read(&self) -> u64 {
-        let end = lock(&self.stopped)
+        let at = self.next.load(Ordering::Relaxed).min(self.end());
+        at.saturating_sub(self.before)
+    }
+
+    /// How far it could be read.
+    pub(super) fn end(&self) -> u64 {
+        lock(&self.stopped)
             .as_ref()
-            .map_or(self.size, |(at, _)| *at);
-        self.next.load(Ordering::Relaxed).min(end)
+            .map_or(self.size, |(at, _)| *at)
     }
 
     pub(super) fn troubles(&self, name: &str) -> Vec<Trouble> {

@@ -191,6 +191,11 @@ impl Records {
         if filled == 0 {
             return None;
         }
+        if let Some((start, _)) = filling.start
+            && text.tail_waits()
+        {
+            return (start > 0).then(|| lines(start, &mut filling, text, buffer));
+        }
         if let Some((start, line)) = filling.start.take() {
             let end = filled;
             // A splitter says where a record starts before it looks at its first byte.
@@ -203,7 +208,7 @@ impl Records {
                 });
             }
         }
-        let unended = !buffer.get(0..filled).ends_with(b"\n");
+        let unended = !buffer.get(0..filled).ends_with(b"\n") && !text.tail_waits();
         let piece = lines(filled, &mut filling, text, buffer);
         Some(match piece {
             Piece::Records {
@@ -252,7 +257,7 @@ impl Records {
             ended,
         } = skipped;
         let offset = text.offset;
-        text.offset += bytes;
+        text.skips(bytes);
         if ended == Some(false) {
             let lines = u32::try_from(lines).unwrap_or(u32::MAX);
             return Piece::Records {
@@ -279,6 +284,7 @@ fn lines(end: usize, filling: &mut Filling, text: &mut Text, buffer: &Buffer) ->
     };
     let offset = text.offset;
     text.offset += end as u64;
+    text.passes(buffer.get(0..end));
     Piece::Records {
         offset,
         range: 0..end,

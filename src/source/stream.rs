@@ -6,12 +6,13 @@
 use std::{
     io::Read,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use memchr::{memchr, memrchr};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     Limits, Trouble,
@@ -20,6 +21,7 @@ use super::{
     documents::Documents,
     framing::{self, Framing, framing},
     lock,
+    probe::Seal,
     records::{CHUNK, Records},
     sniff::{ENOUGH, Format, sniff},
     split::Splitter,
@@ -35,6 +37,8 @@ pub(super) struct Stream {
     max_line: usize,
     /// Whether records may be something else than lines.
     any_framing: bool,
+    /// Where to begin: what stands before was read by an earlier run.
+    from: u64,
     state: Mutex<State>,
     /// Beside the lock, so that progress can be shown while a thread decodes.
     stored_bytes: AtomicU64,
@@ -58,6 +62,20 @@ pub(super) struct Text {
     /// Offset of the next chunk, in the decompressed stream.
     pub(super) offset: u64,
     stage: Stage,
+    tail: Tail,
+    /// The last bytes before `offset`, if they were kept.
+    before: Option<Vec<u8>>,
+}
+
+/// What becomes of a last record that has no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    /// It is read as it is.
+    Final,
+    /// It is left for a later run.
+    Waits,
+    /// It is left for a later run if the compressed stream has no end either.
+    WaitsIfCut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +108,7 @@ impl Stream {
             block,
             max_line,
             any_framing,
+            from: 0,
             stored_bytes: AtomicU64::new(head.len() as u64),
             state: Mutex::new(State {
                 text: Text {
@@ -99,6 +118,8 @@ impl Stream {
                     carry: Vec::new(),
                     offset: 0,
                     stage: Stage::Unread,
+                    tail: Tail::Final,
+                    before: None,
                 },
                 records: None,
                 foreign: None,
@@ -106,21 +127,49 @@ impl Stream {
         }
     }
 
+    /// The same from an offset on, where an earlier run has stopped, without what may still be written to:
+    /// the last record if it has no end, of a file that grows or was cut short.
+    pub(super) fn from(mut self, from: u64, grows: bool) -> Self {
+        self.from = from;
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.text.tail = if grows { Tail::Waits } else { Tail::WaitsIfCut };
+        state.text.before = Some(Vec::new());
+        self
+    }
+
     pub(super) fn next(&self, buffer: &mut Buffer) -> Option<Piece> {
         let mut state = lock(&self.state);
-        let State { text, records, .. } = &mut *state;
-        let piece = if text.stage == Stage::Unread {
+        if state.text.stage == Stage::Unread {
             state.begin(self.any_framing);
-            drop(state);
-            return self.next(buffer);
-        } else if let Some(records) = records {
-            records.next(text, buffer, self.max_line)
-        } else {
-            text.next(buffer, self.block, self.max_line)
+        }
+        let State { text, records, .. } = &mut *state;
+        let piece = loop {
+            let piece = match records {
+                Some(records) => records.next(text, buffer, self.max_line),
+                None => {
+                    text.skip_to(self.from, buffer, self.block);
+                    text.next(buffer, self.block, self.max_line)
+                }
+            };
+            let Some(piece) = piece else { break None };
+            // A splitter must have seen all of what stands before.
+            if let Some(piece) = piece.behind(self.from, buffer) {
+                break Some(piece);
+            }
         };
         self.stored_bytes
             .store(text.decoder.stored_bytes(), Ordering::Relaxed);
         piece
+    }
+
+    /// How far it was read, in the decompressed stream.
+    pub(super) fn end(&self) -> u64 {
+        lock(&self.state).text.offset.max(self.from)
+    }
+
+    /// A hash of what stands before that, if it is known: [`super::Seal::hash`].
+    pub(super) fn seal(&self) -> Option<u128> {
+        lock(&self.state).text.before.as_deref().map(xxh3_128)
     }
 
     pub(super) fn stored_bytes_read(&self) -> u64 {
@@ -172,6 +221,7 @@ impl State {
             Format::Text { mark } => {
                 text.used = mark;
                 text.offset = mark as u64;
+                text.passes(&head[..mark]);
                 let framing = if any_framing {
                     framing(&head[mark..])
                 } else {
@@ -215,12 +265,12 @@ impl Text {
             if let Some(at) = memrchr(b'\n', buffer.get(searched..filled)) {
                 let end = searched + at + 1;
                 self.carry.extend_from_slice(buffer.get(end..filled));
-                return Some(self.lines(end));
+                return Some(self.lines(buffer, end));
             }
             if filled > max_line {
                 let bytes = filled as u64 + self.skip(buffer, block);
                 let offset = self.offset;
-                self.offset += bytes;
+                self.skips(bytes);
                 return Some(Piece::TooLong {
                     offset,
                     bytes,
@@ -228,10 +278,49 @@ impl Text {
                 });
             }
             if self.stage == Stage::Ended {
-                return (filled > 0).then(|| self.lines(filled));
+                return (filled > 0 && !self.tail_waits()).then(|| self.lines(buffer, filled));
             }
             searched = filled;
         }
+    }
+
+    /// Whether a last record without an end is left for a later run; asked at the end.
+    pub(super) fn tail_waits(&self) -> bool {
+        let lost = |loss| loss != Loss::Nothing;
+        match self.tail {
+            Tail::Final => false,
+            Tail::Waits => true,
+            Tail::WaitsIfCut => (self.decoder.problems().iter()).any(|problem| lost(problem.loss)),
+        }
+    }
+
+    /// Leaves out what stands before `from`.
+    fn skip_to(&mut self, from: u64, buffer: &mut Buffer, block: usize) {
+        while self.offset < from && self.stage == Stage::Reading {
+            let carried = self.take_carry(buffer, block);
+            let filled = self.fill(buffer, carried, block.max(carried));
+            let skipped = usize::try_from(from - self.offset).unwrap_or(usize::MAX);
+            let skipped = skipped.min(filled);
+            self.offset += skipped as u64;
+            self.passes(buffer.get(0..skipped));
+            self.carry.extend_from_slice(buffer.get(skipped..filled));
+        }
+    }
+
+    /// Keeps the last of the bytes that `offset` has gone past.
+    pub(super) fn passes(&mut self, bytes: &[u8]) {
+        if let Some(before) = &mut self.before {
+            let last = bytes.len().saturating_sub(Seal::BYTES);
+            before.extend_from_slice(&bytes[last..]);
+            let old = before.len().saturating_sub(Seal::BYTES);
+            before.drain(..old);
+        }
+    }
+
+    /// Goes past bytes that nobody has kept.
+    pub(super) fn skips(&mut self, bytes: u64) {
+        self.offset += bytes;
+        self.before = None;
     }
 
     /// Puts what the last chunk left over into the buffer; how much that is.
@@ -243,9 +332,10 @@ impl Text {
         filled
     }
 
-    fn lines(&mut self, end: usize) -> Piece {
+    fn lines(&mut self, buffer: &Buffer, end: usize) -> Piece {
         let offset = self.offset;
         self.offset += end as u64;
+        self.passes(buffer.get(0..end));
         Piece::Lines {
             offset,
             range: 0..end,

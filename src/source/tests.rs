@@ -4,6 +4,7 @@ mod law;
 mod odd_content;
 mod odd_paths;
 mod records;
+mod spans;
 
 use std::{
     fs,

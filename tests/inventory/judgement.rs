@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 
 use super::{object, of_objects};
 
+const CRITICAL: Option<Severity> = Some(Severity::Critical);
+const HIGH: Option<Severity> = Some(Severity::High);
+const MEDIUM: Option<Severity> = Some(Severity::Medium);
+const LOW: Option<Severity> = Some(Severity::Low);
+
 fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
@@ -282,60 +287,30 @@ fn dangerous_permissions_are_told_apart() {
     let rbac = "rbac.authorization.k8s.io";
     let rule = |group: &str, resource: &str, verb: &str| json!([{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]);
     for (rules, wide, narrow, says) in [
-        (
-            rule("*", "*", "*"),
-            Some(Severity::Critical),
-            Some(Severity::Medium),
-            "do everything",
-        ),
+        (rule("*", "*", "*"), CRITICAL, MEDIUM, "do everything"),
         (
             rule(rbac, "clusterroles", "escalate"),
-            Some(Severity::High),
-            Some(Severity::Medium),
+            HIGH,
+            MEDIUM,
             "escalate",
         ),
-        (
-            rule(rbac, "roles", "bind"),
-            Some(Severity::High),
-            Some(Severity::Medium),
-            "bind",
-        ),
+        (rule(rbac, "roles", "bind"), HIGH, MEDIUM, "bind"),
         (
             rule("", "users", "impersonate"),
-            Some(Severity::High),
-            Some(Severity::Medium),
+            HIGH,
+            MEDIUM,
             "impersonate",
         ),
         (
             rule("", "serviceaccounts/token", "create"),
-            Some(Severity::High),
-            Some(Severity::Medium),
+            HIGH,
+            MEDIUM,
             "serviceaccounts/token",
         ),
-        (
-            rule("", "nodes/proxy", "get"),
-            Some(Severity::High),
-            Some(Severity::Low),
-            "nodes/proxy",
-        ),
-        (
-            rule("", "secrets", "watch"),
-            Some(Severity::High),
-            Some(Severity::Low),
-            "read secrets",
-        ),
-        (
-            rule("", "pods/exec", "create"),
-            Some(Severity::High),
-            Some(Severity::Low),
-            "pods/exec",
-        ),
-        (
-            rule("apps", "*", "get"),
-            Some(Severity::Medium),
-            Some(Severity::Low),
-            "wildcard",
-        ),
+        (rule("", "nodes/proxy", "get"), HIGH, LOW, "nodes/proxy"),
+        (rule("", "secrets", "watch"), HIGH, LOW, "read secrets"),
+        (rule("", "pods/exec", "create"), HIGH, LOW, "pods/exec"),
+        (rule("apps", "*", "get"), MEDIUM, LOW, "wildcard"),
         (rule("", "pods", "get"), None, None, ""),
         (
             json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["one"]}]),
@@ -405,27 +380,27 @@ fn groups_are_judged_by_what_they_get() {
         (
             "system:authenticated",
             json!([{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]),
-            Some(Severity::Medium),
+            MEDIUM,
         ),
         (
             "system:serviceaccounts",
             json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]),
-            Some(Severity::Medium),
+            MEDIUM,
         ),
         (
             "system:serviceaccounts:shop",
             json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]),
-            Some(Severity::High),
+            HIGH,
         ),
         (
             "system:unauthenticated",
             json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]),
-            Some(Severity::High),
+            HIGH,
         ),
         (
             "system:unauthenticated",
             json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]),
-            Some(Severity::Critical),
+            CRITICAL,
         ),
         (
             "developers",

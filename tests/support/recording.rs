@@ -13,6 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use satrail::{
+    detect::{About, Aspects, Context, Coverage, Detectors, LogFacts, Settings},
+    event::Parser,
+    finding::Finding,
+    source::{Origin, Places},
+};
 use serde_json::Value;
 
 /// The lines of the recording; `None`, and a word about it, where it is not beside the repository.
@@ -61,4 +67,39 @@ pub(crate) fn requests(lines: &[String]) -> Vec<(&str, Value)> {
         .into_iter()
         .filter(|(_, event)| counts(event))
         .collect()
+}
+
+/// What the detectors that are `wanted` make of the requests, and how much each detector could see.
+pub(crate) fn judged(
+    requests: &[(&str, Value)],
+    wanted: impl Fn(&str) -> bool,
+) -> (Vec<Finding>, Vec<(&'static About, Coverage)>) {
+    let mut parser = Parser::default();
+    let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
+    for (line, (text, _)) in (0..).zip(requests) {
+        let origin = Origin {
+            source: 0,
+            chunk: 0,
+            line,
+        };
+        let event = parser.parse(text, origin).unwrap();
+        let aspects = Aspects::of(&event);
+        log.observe(&event);
+        log.observe_request(aspects);
+        detectors.observe(&event, aspects);
+    }
+    let (settings, places) = (Settings::default(), Places::default());
+    let context = Context {
+        settings: &settings,
+        log: &log,
+        places: &places,
+    };
+    let findings = detectors.finish(&context, wanted);
+    for f in &findings {
+        println!(
+            "{} {} {} {} {}",
+            f.severity, f.detector, f.subject, f.count, f.summary
+        );
+    }
+    (findings, detectors.coverage(&log))
 }

@@ -16,6 +16,7 @@ fn around() -> Surroundings {
         stdout: Look {
             width: Some(80),
             color: true,
+            ..Look::default()
         },
         stderr_is_terminal: true,
         today: "2026-11-22".parse().unwrap(),
@@ -153,6 +154,7 @@ fn nonsense_is_refused() {
         ("satrail merge", "STATE"),
         ("satrail accounts x --sort age", "possible values"),
         ("satrail scna x", "unrecognized subcommand"),
+        ("satrail /var/log/audit", "is no command"),
     ] {
         let said = refused(line);
         assert!(said.contains(why), "{line}: {said}");

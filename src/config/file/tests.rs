@@ -29,6 +29,52 @@ fn the_example_in_this_modules_documentation_is_valid() {
     let exception = &file.exceptions[0];
     assert_eq!(exception.severity_at_most, Severity::Medium);
     assert_eq!(exception.expires.to_string(), "2027-01-31");
+    assert_eq!(exception.owner.as_deref(), Some("team-ci"));
+    let fingerprint = "f0d51aa8d44a6bb1f5e9ee4edfb0a3d5".to_owned();
+    assert_eq!(file.exceptions[1].matter, Matter::Fingerprint(fingerprint));
+}
+
+#[test]
+fn an_exception_is_for_a_detector_and_an_account_or_for_a_fingerprint() {
+    let written =
+        |which: &str| format!("[[exceptions]]\n{which}\nreason = \"x\"\nexpires = 2027-01-31\n");
+    let digits = "F0D51AA8D44A6BB1F5E9EE4EDFB0A3D5";
+    let text = written(&format!("fingerprint = \"{digits}\""));
+    let exception = &ConfigFile::parse("x", &text).unwrap().exceptions[0];
+    assert_eq!(exception.matter, Matter::Fingerprint(digits.to_lowercase()));
+    assert_eq!(exception.severity_at_most, Severity::Critical);
+    for (which, expected) in [
+        (
+            format!("fingerprint = \"{digits}\"\ndetector = \"*\""),
+            "a fingerprint says detector and account: leave those out",
+        ),
+        (
+            format!("fingerprint = \"{}\"", &digits[1..]),
+            "a fingerprint has 32 hexadecimal digits\n\
+             copy it from findings[].fingerprint of --format json",
+        ),
+        (
+            format!("fingerprint = \"{}é\"", &digits[2..]),
+            "a fingerprint has 32 hexadecimal digits\n\
+             copy it from findings[].fingerprint of --format json",
+        ),
+        (
+            "account = \"a/b\"".to_owned(),
+            "missing field `detector`\n\
+             an exception is for a detector and an account, or for a fingerprint",
+        ),
+        (
+            "detector = \"*\"".to_owned(),
+            "missing field `account`\nnamespace/name of a ServiceAccount; * is every account",
+        ),
+        (
+            "detector = \"*\"\naccount = \"*\"\nowner = \" \"".to_owned(),
+            "the owner must not be empty",
+        ),
+    ] {
+        let expected = format!("satrail.toml:1:1: {expected}");
+        assert_eq!(wrong(&written(&which)), expected);
+    }
 }
 
 #[test]

@@ -4,6 +4,11 @@
 //! levels are bounded ([`MAX_DEPTH`]), and so is what each can hold: a decoded text is no longer than its
 //! literal, and packed data ends at a limit of its own.
 
+mod flat;
+mod items;
+mod parts;
+mod place;
+
 use std::fmt;
 
 use crate::{
@@ -15,10 +20,10 @@ use crate::{
 };
 
 use super::{
-    ARRAYS, Dialect, Inside, LINES, Members, OBJECTS, Skipped, cri, docker, lists,
+    Dialect, Inside, LINES, Members, OBJECTS, Skipped, cri, docker, lists,
     text::{judge, known},
-    viaq,
 };
+use place::{Place, dialect_of};
 
 /// Levels of wrapping, lists in lists included. An OTLP document in a Docker log takes six.
 const MAX_DEPTH: usize = 12;
@@ -61,58 +66,6 @@ impl fmt::Debug for Unwrapper {
             .field("only", &self.only)
             .finish_non_exhaustive()
     }
-}
-
-/// Where in the wrapping.
-#[derive(Clone, Copy)]
-struct Place<'l> {
-    origin: Origin,
-    depth: usize,
-    /// The form, once it is known.
-    dialect: Option<Dialect>,
-    /// The key of the list that the record is an item of.
-    list: &'l str,
-}
-
-impl<'l> Place<'l> {
-    /// One level in, inside a record of this form.
-    fn inside(self, dialect: Dialect) -> Place<'static> {
-        // Inside of a shipper's wrapping, what a form cannot carry is what matters.
-        let tells = matches!(
-            dialect,
-            Dialect::Gke | Dialect::LogAnalytics | Dialect::AzureAdmin
-        );
-        let known = self
-            .dialect
-            .filter(|known| *known != Dialect::EventList && !tells);
-        Place {
-            origin: self.origin,
-            depth: self.depth + 1,
-            dialect: Some(known.unwrap_or(dialect)),
-            list: "",
-        }
-    }
-
-    /// One level in, in a list.
-    fn item(self, list: &'l str) -> Self {
-        Self {
-            depth: self.depth + 1,
-            dialect: self.dialect.or(dialect_of(list)),
-            list,
-            ..self
-        }
-    }
-
-    /// Whether no form is known in which other things stand beside events.
-    fn is_bare(self) -> bool {
-        matches!(self.dialect, None | Some(Dialect::EventList))
-            && matches!(self.list, "" | "[]" | "items")
-    }
-}
-
-/// The form of events that stand in a list as they are.
-fn dialect_of(list: &str) -> Option<Dialect> {
-    matches!(list, "[]" | "items").then_some(Dialect::EventList)
 }
 
 impl Unwrapper {
@@ -290,92 +243,6 @@ impl Unwrapper {
         !outermost || self.only.is_none_or(|only| only == dialect)
     }
 
-    /// The members of an event, perhaps among others.
-    fn event(
-        &mut self,
-        record: &Members<'_>,
-        place: Place<'_>,
-        found: &mut Sink<'_>,
-    ) -> Result<(), String> {
-        let level = match viaq::open(record, &mut String::new()) {
-            Some(Inside::Itself(level)) => Some(level),
-            _ => None,
-        };
-        let text = record.object.json();
-        let event = self
-            .parser
-            .parse(text, place.origin)
-            .map_err(|bad| bad.why)?;
-        let flattened = || {
-            if level.is_some() {
-                Dialect::Viaq
-            } else if record.date.is_some() {
-                Dialect::FluentBit
-            } else if record.source_type.is_some() {
-                Dialect::Vector
-            } else if record.at_timestamp.is_some() {
-                Dialect::Elastic
-            } else {
-                Dialect::Plain
-            }
-        };
-        let dialect = place.dialect.unwrap_or_else(flattened);
-        found(Found::Event(Event {
-            dialect,
-            level: level.unwrap_or(event.level),
-            ..event
-        }));
-        Ok(())
-    }
-
-    fn array(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
-        if nested_end(text.as_bytes(), 1) == Some(text.len()) {
-            self.items(Value::from_text(text), place, found)
-        } else {
-            self.compacted(text, place, found)
-        }
-    }
-
-    fn items(
-        &mut self,
-        array: Value<'_>,
-        place: Place<'_>,
-        found: &mut Sink<'_>,
-    ) -> Result<(), String> {
-        if self.only == Some(Dialect::Plain) {
-            return Err(self.why(array.json(), place));
-        }
-        for (dialect, open) in ARRAYS {
-            if self.is_wanted(*dialect, place)
-                && let Some(inside) = open(array.json())
-            {
-                self.inside(inside, "", place.inside(*dialect), found);
-                return Ok(());
-            }
-        }
-        if !array
-            .items()
-            .next()
-            .is_some_and(|item| item.json().starts_with(['{', '[', '"']))
-        {
-            return Err(self.why(array.json(), place));
-        }
-        for item in array.items() {
-            self.item(item.json(), place.item("[]"), found);
-        }
-        Ok(())
-    }
-
-    /// One item of a list.
-    fn item(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) {
-        if !text.starts_with(['{', '[', '"']) {
-            return found(Found::Bad("an item of a list that is no record".to_owned()));
-        }
-        if let Err(why) = self.record(text, place, found) {
-            unknown(text, why, place, found);
-        }
-    }
-
     /// A string that is a record by itself.
     fn string(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) -> Result<(), String> {
         if string_end(text) != Some(text.len()) || self.only == Some(Dialect::Plain) {
@@ -407,58 +274,6 @@ impl Unwrapper {
             }
         }
         Err(self.why(text, place))
-    }
-
-    /// Lines in parts: those of both streams, each put together.
-    fn parts(&mut self, text: &str, place: Place<'_>, found: &mut Sink<'_>) {
-        let mut streams = [self.take(), self.take()];
-        for line in text.split('\n') {
-            // The space at the end of a part is the event's own: parts are cut anywhere.
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            let line = line.trim_start_matches(padding);
-            if trim(line).is_empty() {
-                continue;
-            }
-            let (dialect, stream, ended) = if let Some((stream, part, ended)) = cri::part(line) {
-                streams[stream].push_str(part);
-                (Dialect::Cri, stream, ended)
-            } else if let Some((stream, part, ended)) = docker::part(line) {
-                part.read_into(&mut streams[stream]);
-                (Dialect::Docker, stream, ended)
-            } else {
-                // What stands among the parts, or after a part that never ended.
-                self.item_of_parts(trim(line), place, found);
-                continue;
-            };
-            if ended {
-                let whole = std::mem::take(&mut streams[stream]);
-                self.content(&whole, place.inside(dialect), found);
-                streams[stream] = whole;
-                streams[stream].clear();
-            }
-        }
-        for rest in &streams {
-            if !rest.is_empty() {
-                found(if rest.starts_with(EVENT) {
-                    Found::Skipped(Skipped::Cut)
-                } else {
-                    Found::Skipped(judge(rest))
-                });
-            }
-        }
-        for stream in streams {
-            self.give(stream);
-        }
-    }
-
-    fn item_of_parts(&mut self, line: &str, place: Place<'_>, found: &mut Sink<'_>) {
-        let place = Place {
-            depth: place.depth + 1,
-            ..place
-        };
-        if let Err(why) = self.record(line, place, found) {
-            found(Found::Bad(why));
-        }
     }
 
     fn inside(

@@ -16,7 +16,8 @@ use crate::{
     detect::Tallied,
     finding::Finding,
     pipeline::{Credential, Dossier, Report, Timeline, Values},
-    rbac::{Body, yaml},
+    rbac::Body,
+    yaml,
 };
 
 use super::{AccountPage, runbooks::Applies};
@@ -193,7 +194,7 @@ fn denied_roles(page: &AccountPage<'_>, paper: &mut Paper<'_>) -> io::Result<()>
             Some(namespace) => format!("{} in namespace {namespace}:", role.kind),
             None => format!("{}:", role.kind),
         });
-        let text = yaml(&serde_json::to_value(rules)?);
+        let text = yaml::document(&serde_json::to_value(rules)?);
         lines.extend(text.lines().map(|line| format!("  {line}")));
     }
     let indent = " ".repeat(INDENT);

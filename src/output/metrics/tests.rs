@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    finding::{Attributes, Involved, Remediation, Subject, Tracking},
+    finding::{Subject, Tracking},
     metric::{Exposition, Format, Kind, Names, read_exposition},
     pipeline::Counts,
 };
@@ -23,24 +23,8 @@ fn counter(metric: &str, labels: &[(&str, &str)], times: &[i64]) -> Counter<'sta
 
 fn finding(namespace: &str, name: &str, severity: Severity) -> Finding {
     Finding {
-        detector: "secret-listing".to_owned(),
         severity,
-        subject: Subject::service_account(namespace, name),
-        count: 1,
-        first_seen: None,
-        last_seen: None,
-        fingerprint: String::new(),
-        summary: String::new(),
-        attributes: Attributes::new(),
-        attack: Vec::new(),
-        involves: Involved::default(),
-        related: Vec::new(),
-        evidence: Vec::new(),
-        tracking: None,
-        remediation: Remediation {
-            summary: String::new(),
-            steps: Vec::new(),
-        },
+        ..Finding::of("secret-listing", Subject::service_account(namespace, name))
     }
 }
 
@@ -102,8 +86,8 @@ fn the_present_is_text_without_times() {
         [
             r#"satrail_serviceaccount_requests_total{namespace="shop",serviceaccount="web"} 2"#,
             "satrail_bad_lines_total 0",
-            r#"satrail_findings{detector="secret-listing",namespace="_other",serviceaccount="_other",severity="low"} 1"#,
-            r#"satrail_findings{detector="secret-listing",namespace="shop",serviceaccount="web",severity="high"} 2"#,
+            r#"satrail_findings{detector="secret-listing",namespace="_other",serviceaccount="_other",severity="low",subject="_other"} 1"#,
+            r#"satrail_findings{detector="secret-listing",namespace="shop",serviceaccount="web",severity="high",subject="shop/web"} 2"#,
             "satrail_last_run_timestamp_seconds 1795321433.250000",
             "satrail_last_event_timestamp_seconds 1795321430.123939",
         ]
@@ -171,6 +155,33 @@ fn a_run_tells_of_itself() {
         ]
     );
     read(&text, Format::Text);
+}
+
+#[test]
+fn a_finding_about_no_account_says_whom_it_is_about() {
+    let about = |subject: Subject| Finding {
+        subject,
+        ..finding("", "", Severity::High)
+    };
+    let findings = [
+        about(Subject::user("alice")),
+        about(Subject::audit_log()),
+        about(Subject::audit_log()),
+    ];
+    let samples = |top| {
+        let text = text(&[], &findings, top);
+        let samples = text
+            .lines()
+            .filter(|line| line.starts_with("satrail_findings"));
+        samples.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let one = |subject: &str, n: u64| {
+        format!(
+            r#"satrail_findings{{detector="secret-listing",severity="high",subject="{subject}"}} {n}"#
+        )
+    };
+    assert_eq!(samples(2), [one("alice", 1), one("audit log", 2)]);
+    assert_eq!(samples(1), [one("_other", 1), one("audit log", 2)]);
 }
 
 #[test]

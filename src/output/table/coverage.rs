@@ -235,7 +235,10 @@ fn detectors(report: &Report, paper: &mut Paper<'_>) -> io::Result<()> {
             note(label, &format!("{what}: {}", judged.join("; ")), paper)?;
         }
     }
+    // Without an event all are blind, which is said below once.
+    let nothing = report.input.events == 0;
     let blind: Vec<_> = given(report)
+        .filter(|d| !(nothing && d.reads == Reads::Audit))
         .filter_map(|d| d.blind.as_ref().map(|why| format!("{}: {why}", d.detector)))
         .collect();
     // All of them: there are few detectors, and each of these may hide something.
@@ -344,12 +347,18 @@ fn exceptions(exceptions: &Exceptions, paper: &mut Paper<'_>) -> io::Result<()> 
 }
 
 fn exception(used: &ExceptionUse) -> String {
+    let by = |what: &str, text: &Option<String>| {
+        let said = text.as_ref().map(|text| format!(" {what} {text}"));
+        said.unwrap_or_default()
+    };
     format!(
-        "{} {} until {}, {}: {}",
+        "{} {}{} until {}, {}{}: {}",
         used.detector,
         used.account,
+        by("fingerprint", &used.fingerprint),
         used.expires,
         units::count(used.findings, "finding"),
+        by("by", &used.owner),
         used.reason
     )
 }

@@ -50,8 +50,8 @@ published! {
         "Requests that the audit events stand for, each counted once.";
     BAD_LINES = "satrail_bad_lines_total" Counter &[],
         "Lines of the audit logs that could not be read.";
-    FINDINGS = "satrail_findings" Gauge &["detector", "severity", "namespace", "serviceaccount"],
-        "Findings at present; those of the ServiceAccounts with the gravest ones are named, the others are summed as _other. A finding about no ServiceAccount has neither namespace nor serviceaccount.";
+    FINDINGS = "satrail_findings" Gauge &["detector", "severity", "namespace", "serviceaccount", "subject"],
+        "Findings at present; subject is whom one is about, and if that is a ServiceAccount, namespace and serviceaccount say so too. The subjects with the gravest ones are named, the others are summed as _other.";
     LAST_RUN = "satrail_last_run_timestamp_seconds" Gauge &[],
         "When satrail last finished reading.";
     RUN_SUCCESS = "satrail_last_run_success" Gauge &[],

@@ -1,0 +1,380 @@
+//! A state over time: what `satrail cron` keeps from run to run, and forgets day by day.
+//!
+//! ```text
+//!   new parts of files --read--> Harvest --absorb--> Held: one state a day, and what has no day
+//!                                                     |--> report: the days' sum, as one scan of all
+//!                                                     |--> counters: what only ever rises
+//!                                                     `--> forget: old days, whole
+//! ```
+//!
+//! The law makes this simple: any split of the input gives the same findings, so the events are split by
+//! the day on which they arrived, and what is older than the retention goes away with its day.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    event::{Event, Key},
+    finding::Timestamp,
+    source::{Input, Walk},
+};
+
+use super::{
+    Error, Options, Progress, Report, State, Telemetry, Total, Trouble,
+    cumulative::Cumulative,
+    day::Day,
+    fold::{Folded, Study},
+    ledger::Ledger,
+    reading::Reading,
+    run::study_of,
+    scrapes::Scrapes,
+    state::Scan,
+};
+
+/// How many days longer than the newest one the ends of long-running requests are remembered.
+const ENDS: u32 = 1;
+
+/// What a run has read, not yet added to what is held.
+#[derive(Debug)]
+pub struct Harvest {
+    reading: Reading,
+    ledger: Ledger,
+    days: BTreeMap<Day, Today>,
+    /// Requests that were counted when they were open, and have ended now.
+    recounted: Telemetry,
+    scrapes: Scrapes,
+}
+
+impl Harvest {
+    /// How far the source with this key was read: an offset in the decompressed stream, and the seal of
+    /// what stands before it, if it came along with reading. `None` if it could not be opened.
+    #[must_use]
+    pub fn end(&self, source: u64) -> Option<(u64, Option<u128>)> {
+        self.reading.ends.get(&source).copied()
+    }
+
+    /// What could not be read, and why.
+    pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.reading.troubles.iter()
+    }
+}
+
+/// Everything that is kept from run to run.
+#[derive(Debug, Default)]
+pub struct Held {
+    kept: Kept,
+    /// Packed, since there may be many of them and a run touches one or two.
+    days: BTreeMap<Day, Part>,
+    /// Days that were taken out since the last time they were written.
+    forgotten: Vec<Day>,
+}
+
+/// What has no day.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Kept {
+    reading: Reading,
+    ledger: Ledger,
+    scrapes: Scrapes,
+    cumulative: Cumulative,
+}
+
+#[derive(Debug)]
+struct Part {
+    packed: Vec<u8>,
+    changed: bool,
+}
+
+/// What one day comes to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Today {
+    scan: Scan,
+    telemetry: Telemetry,
+}
+
+impl Study for Today {
+    fn event(&mut self, event: &Event<'_>) {
+        self.scan.event(event);
+        self.telemetry.event(event);
+    }
+
+    fn request(&mut self, event: &Event<'_>) {
+        self.scan.request(event);
+        self.telemetry.request(event);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.scan.merge(other.scan);
+        self.telemetry.merge(other.telemetry);
+    }
+}
+
+/// Sorts what is read by day.
+#[derive(Debug, Default)]
+struct Sorted {
+    days: BTreeMap<Day, Today>,
+    /// Open requests that were counted by an earlier run.
+    counted: Arc<BTreeSet<Key>>,
+    recounted: Telemetry,
+}
+
+impl Study for Sorted {
+    fn event(&mut self, event: &Event<'_>) {
+        let day = Day::of(event.time());
+        self.days.entry(day).or_default().event(event);
+    }
+
+    fn request(&mut self, event: &Event<'_>) {
+        let day = Day::of(event.time());
+        self.days.entry(day).or_default().request(event);
+        if !self.counted.is_empty() && self.counted.contains(&event.key()) {
+            self.recounted.request(event);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (day, theirs) in other.days {
+            self.days.entry(day).or_default().merge(theirs);
+        }
+        self.recounted.merge(other.recounted);
+    }
+}
+
+impl Held {
+    /// The version of what the parts hold: another version cannot read them.
+    pub const VERSION: &str = State::VERSION;
+
+    /// What [`Held::changes`] has handed out, over all runs.
+    pub fn from_parts(parts: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, Error> {
+        let mut held = Self::default();
+        for (name, packed) in parts {
+            if name == KEPT {
+                held.kept = unpack(&name, &packed)?;
+            } else {
+                let day = name.strip_prefix(DAY).and_then(Day::named);
+                let day = day.ok_or_else(|| damaged(&name, &"nobody knows this name"))?;
+                held.days.insert(
+                    day,
+                    Part {
+                        packed,
+                        changed: false,
+                    },
+                );
+            }
+        }
+        Ok(held)
+    }
+
+    /// What is to be written to keep all of this: parts by name, `None` for those to be deleted.
+    pub fn changes(&self) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+        let mut changes = vec![(KEPT.to_owned(), Some(pack(&self.kept)?))];
+        let changed = self.days.iter().filter(|(_, part)| part.changed);
+        changes
+            .extend(changed.map(|(day, part)| (format!("{DAY}{day}"), Some(part.packed.clone()))));
+        changes.extend(
+            self.forgotten
+                .iter()
+                .map(|day| (format!("{DAY}{day}"), None)),
+        );
+        Ok(changes)
+    }
+
+    /// Reads parts of files, and scrapes that were not read before. Changes nothing: what comes of it can be
+    /// thrown away.
+    pub fn read(
+        &self,
+        inputs: Vec<Input>,
+        scrapes: &[Input],
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Harvest, Error> {
+        let scrapes = Scrapes::read_inputs(scrapes, options, progress)?;
+        let counted = Arc::new(self.kept.ledger.open_keys());
+        let new = || Sorted {
+            counted: Arc::clone(&counted),
+            ..Sorted::default()
+        };
+        let Folded {
+            reading,
+            ledger,
+            study,
+        } = study_of(Walk::of(inputs), options, progress, &new)?;
+        Ok(Harvest {
+            reading,
+            ledger,
+            days: study.days,
+            recounted: study.recounted,
+            scrapes,
+        })
+    }
+
+    /// Adds what was read. `top` ServiceAccounts have counters of their own.
+    pub fn absorb(&mut self, harvest: Harvest, top: usize) -> Result<(), Error> {
+        let Harvest {
+            reading,
+            ledger,
+            days,
+            mut recounted,
+            scrapes,
+        } = harvest;
+        let counted = self.kept.ledger.open_keys();
+        let mut counts = Telemetry::default();
+        counts.add_bad_lines(reading.bad_lines);
+        self.kept.ledger.merge(ledger);
+        self.kept.ledger.count_newly_open(&counted, &mut counts);
+        let newest = days.keys().next_back().copied().unwrap_or(Day::NONE);
+        for (day, today) in days {
+            counts.merge(today.telemetry.clone());
+            self.add_day(day, today)?;
+        }
+        // What was counted while it was open is counted by the days as well.
+        let recounted = std::mem::take(&mut recounted);
+        self.kept.cumulative.add(&counts, &recounted, top, newest);
+        self.kept.reading.merge(reading);
+        self.kept.scrapes.merge(scrapes);
+        Ok(())
+    }
+
+    fn add_day(&mut self, day: Day, mut today: Today) -> Result<(), Error> {
+        if let Some(part) = self.days.get(&day) {
+            today.merge(unpack(&format!("{DAY}{day}"), &part.packed)?);
+        }
+        let packed = pack(&today)?;
+        self.days.insert(
+            day,
+            Part {
+                packed,
+                changed: true,
+            },
+        );
+        Ok(())
+    }
+
+    /// Forgets what arrived more than `retention` days before the newest day of the log. Days that have not
+    /// come yet (a clock was wrong) make nothing old.
+    pub fn forget(&mut self, retention: u32, now: Timestamp) {
+        let Some(newest) = self.newest(now) else {
+            return;
+        };
+        let oldest = newest.before(retention);
+        let old: Vec<Day> = (self.days.keys().copied())
+            .filter(|&day| day != Day::NONE && day < oldest)
+            .collect();
+        for day in old {
+            self.days.remove(&day);
+            self.forgotten.push(day);
+        }
+        self.kept.ledger.forget(oldest, newest.before(ENDS));
+        self.kept.cumulative.forget(oldest);
+        let start = oldest.start();
+        self.kept.scrapes.archive.retain(|time| time >= start);
+    }
+
+    fn newest(&self, now: Timestamp) -> Option<Day> {
+        let most = Day::of(Some(now)).after(1);
+        let days = self.days.range(..=most).map(|(day, _)| *day);
+        days.filter(|&day| day != Day::NONE).next_back()
+    }
+
+    /// Before which time events are forgotten; `None` as long as nothing is.
+    #[must_use]
+    pub fn horizon(&self, retention: u32, now: Timestamp) -> Option<Timestamp> {
+        Some(self.newest(now)?.before(retention).start())
+    }
+
+    /// Takes note of what a source is called by now.
+    pub fn rename(&mut self, source: u64, name: &str) {
+        self.kept.reading.places.add_source(source, name);
+    }
+
+    /// Forgets where the lines of these sources stood.
+    pub fn forget_sources(&mut self, sources: &BTreeSet<u64>) {
+        self.kept.reading.forget(sources);
+    }
+
+    /// Says what could not be read, as of now.
+    pub fn set_troubles(&mut self, troubles: impl IntoIterator<Item = Trouble>) {
+        self.kept.reading.troubles = troubles.into_iter().collect();
+    }
+
+    /// The report over everything that is held, as a scan of it would give.
+    pub fn report(&self, options: &Options) -> Result<Report, Error> {
+        let mut sum = Scan::default();
+        for (day, part) in &self.days {
+            let today: Today = unpack(&format!("{DAY}{day}"), &part.packed)?;
+            sum.merge(today.scan);
+        }
+        let Kept {
+            reading,
+            ledger,
+            scrapes,
+            ..
+        } = self.kept.clone();
+        let folded = Folded {
+            reading,
+            ledger,
+            study: sum,
+        };
+        Ok(State::new(folded, scrapes, false).report(options))
+    }
+
+    /// What the days count over time, for rules that are fitted to it.
+    pub fn telemetry(&self) -> Result<Telemetry, Error> {
+        let mut sum = Telemetry::default();
+        for (day, part) in &self.days {
+            let today: Today = unpack(&format!("{DAY}{day}"), &part.packed)?;
+            sum.merge(today.telemetry);
+        }
+        self.kept.ledger.count_open(&mut sum);
+        sum.add_bad_lines(self.kept.reading.bad_lines);
+        Ok(sum)
+    }
+
+    /// Counters that have never fallen since the state began, in the order in which they are published.
+    #[must_use]
+    pub fn totals(&self) -> Vec<Total> {
+        self.kept.cumulative.totals()
+    }
+
+    /// How many days are held.
+    #[must_use]
+    pub fn days(&self) -> usize {
+        self.days.len()
+    }
+}
+
+const KEPT: &str = "kept";
+const DAY: &str = "day/";
+
+fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    let packed = postcard::to_allocvec(value).map_err(|error| error.to_string());
+    let packed = packed.and_then(|bytes| {
+        let mut zstd = zstd::Encoder::new(Vec::new(), 3).map_err(|error| error.to_string())?;
+        let written = zstd
+            .include_checksum(true)
+            .and_then(|()| zstd.write_all(&bytes));
+        written
+            .and_then(|()| zstd.finish())
+            .map_err(|error| error.to_string())
+    });
+    packed.map_err(|why| Error::Part {
+        part: "a new one".to_owned(),
+        why,
+    })
+}
+
+fn unpack<T: DeserializeOwned>(name: &str, packed: &[u8]) -> Result<T, Error> {
+    let bytes = zstd::decode_all(packed).map_err(|error| damaged(name, &error))?;
+    postcard::from_bytes(&bytes).map_err(|error| damaged(name, &error))
+}
+
+fn damaged(name: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::Part {
+        part: name.to_owned(),
+        why: why.to_string(),
+    }
+}
