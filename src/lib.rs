@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod output;
 pub mod alert;
 pub mod checkpoint;
+pub mod deliver;
 pub mod config;
 pub mod command;
 pub mod cli;

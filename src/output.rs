@@ -13,12 +13,14 @@ mod table;
 mod accounts;
 mod account;
 mod metrics;
+mod alertmanager;
 mod rbac;
 mod inventory;
 mod catalogue;
 mod atomic;
 
 pub use account::{AccountPage, write_pages};
+pub use alertmanager::{ALERT_NAME, AlertSettings, HOLD, alert_batches};
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};

@@ -12,7 +12,7 @@ const ORDER: [&[&str]; 10] = [
     &["detect"],
     &["permission"],
     &["pipeline", "rbac"],
-    &["output", "alert", "query", "checkpoint"],
+    &["output", "alert", "query", "checkpoint", "deliver"],
     &["config"],
     &["command"],
     &["cli"],
