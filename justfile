@@ -14,3 +14,8 @@ bench:
 # Fuzz a minute: line, chunk, decompress or unwrap (needs cargo-fuzz and a nightly toolchain).
 fuzz target="line":
     cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time=60
+
+# Runs `satrail cron` each second over logs that grow, rotate and go, and counts.
+soak seconds="120":
+    cargo build --release
+    scripts/soak --seconds {{seconds}}
