@@ -5,6 +5,7 @@
 mod alerts;
 mod arguments;
 mod rbac;
+mod cron;
 mod account;
 mod inventory;
 mod surroundings;
@@ -73,6 +74,12 @@ enum Command {
     /// Make Prometheus alert rules that can fire, with unit tests that prove it; or check rules
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(Box<alerts::AlertsArgs>),
+    /// Follow a log from run to run: read what is new, say what is new, what goes on and what is over
+    #[command(after_help = cron::EXAMPLES)]
+    Cron(Box<cron::CronArgs>),
+    /// Say which findings of `satrail cron` are not to be reported again, until when, and who answers for it
+    #[command(after_help = cron::SUPPRESS_EXAMPLES)]
+    Suppress(cron::SuppressArgs),
     /// List what satrail looks for
     Detectors(DetectorsArgs),
     /// Print one detector's documentation

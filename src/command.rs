@@ -15,10 +15,13 @@ mod inventory;
 mod dump;
 mod detectors;
 mod explain;
+mod cron;
+mod suppress;
 
 pub use account::account;
 pub use accounts::accounts;
 pub use alerts::{alerts, alerts_lint};
+pub use cron::cron;
 pub use detectors::detectors;
 pub use explain::explain;
 pub use inventory::inventory;
@@ -26,11 +29,12 @@ pub use merge::merge;
 pub use metrics::metrics;
 pub use rbac::rbac;
 pub use scan::scan;
+pub use suppress::suppress;
 pub use verdict::{Exit, Verdict};
 
 use std::io;
 
-use crate::{config, output::Destination, pipeline};
+use crate::{checkpoint, config, output::Destination, pipeline};
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,12 @@ pub enum Error {
     /// The pipeline could not.
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
+    /// The state from run to run could not be used.
+    #[error(transparent)]
+    State(#[from] checkpoint::Error),
+    /// What was found could not be posted.
+    #[error("{0}; the state is saved, and the next run tells it again")]
+    Delivery(String),
     /// What was asked for does not exist.
     #[error(transparent)]
     Usage(#[from] config::Error),
@@ -57,7 +67,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Usage(error) => error.hint.as_deref(),
-            Self::Pipeline(_) | Self::Output { .. } => None,
+            Self::Pipeline(_) | Self::State(_) | Self::Delivery(_) | Self::Output { .. } => None,
         }
     }
 

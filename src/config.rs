@@ -4,6 +4,7 @@
 //! job's result does not depend on the directory that it happens to start in.
 
 mod alerts;
+mod cron;
 mod error;
 mod file;
 mod roles;
@@ -11,11 +12,12 @@ mod inventory;
 mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
+pub use cron::{CronConfig, Delivery, SuppressConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use inventory::InventoryConfig;
 pub use roles::{AccountConfig, RbacConfig, parse_account};
-pub use units::{parse_bound, parse_size, parse_step, parse_threads};
+pub use units::{parse_bound, parse_days, parse_duration, parse_size, parse_step, parse_threads};
 
 use std::path::PathBuf;
 

@@ -36,6 +36,8 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
         Action::Alerts(config) => command::alerts(config),
         Action::Lint(config) => command::alerts_lint(config),
         Action::Metrics(config) => command::metrics(config),
+        Action::Cron(config) => command::cron(config),
+        Action::Suppress(config) => command::suppress(config),
         Action::Detectors(output) => command::detectors(output),
         Action::Explain(id, look) => command::explain(id, *look),
         Action::Completions(shell) => cli::completions(*shell),

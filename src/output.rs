@@ -25,6 +25,7 @@ pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
 pub use hostile::{clip, shown};
 pub use inventory::write_inventory;
+pub use jsonl::write_findings;
 pub use metrics::{LastRun, Moment, Present, write_metrics, write_openmetrics};
 pub use paper::Look;
 pub use rbac::{

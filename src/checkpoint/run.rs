@@ -158,8 +158,7 @@ impl Checkpoint {
             troubles.extend(round.troubles);
             left = round.later;
         }
-        self.settle(&names, troubles, plan);
-        Ok(())
+        self.settle(&names, troubles, plan)
     }
 
     /// Reads one round and adds it; `false` if a file was not the same at the end.
@@ -227,11 +226,16 @@ impl Checkpoint {
     }
 
     /// Forgets what is old; takes note of what everything is called by now.
-    fn settle(&mut self, names: &[String], troubles: Vec<Trouble>, plan: &Plan) {
+    fn settle(
+        &mut self,
+        names: &[String],
+        troubles: Vec<Trouble>,
+        plan: &Plan,
+    ) -> Result<(), Error> {
         let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let span = Duration::from_secs(u64::from(plan.retention_days) * 86_400);
         let gone = self.book.forget(&names, self.clock.now.before(span));
-        self.held.forget(plan.retention_days, self.clock.now);
+        self.held.forget(plan.retention_days, self.clock.now)?;
         self.held.forget_sources(&gone);
         for (id, name) in self.book.file_names() {
             self.held.rename(id, name);
@@ -239,6 +243,7 @@ impl Checkpoint {
         let of_files = self.book.troubles(self.clock.now).cloned();
         let troubles: Vec<Trouble> = troubles.into_iter().chain(of_files).collect();
         self.held.set_troubles(troubles);
+        Ok(())
     }
 
     /// Judges everything that is held, and saves it, with what is to be told.

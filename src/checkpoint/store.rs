@@ -224,7 +224,7 @@ impl Store {
         query: &str,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
-        let all = || {
+        let all = || -> rusqlite::Result<Vec<T>> {
             let mut statement = self.connection.prepare(query)?;
             let rows = statement.query_map([], read)?;
             rows.collect()

@@ -10,8 +10,9 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, InventoryConfig,
-        Judgement, LintConfig, MetricsConfig, Output, RbacConfig, selection, window,
+        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, CronConfig,
+        InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, RbacConfig, SuppressConfig,
+        selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -26,7 +27,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
-    inventory, rbac,
+    cron, inventory, rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -50,6 +51,10 @@ pub enum Action {
     Lint(Box<LintConfig>),
     /// `satrail metrics`
     Metrics(Box<MetricsConfig>),
+    /// `satrail cron`
+    Cron(Box<CronConfig>),
+    /// `satrail suppress`
+    Suppress(SuppressConfig),
     /// `satrail detectors`
     Detectors(Output),
     /// `satrail explain`
@@ -105,6 +110,8 @@ impl Action {
             Command::Inventory(args) => inventory::action(*args, around)?,
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
+            Command::Cron(args) => Self::Cron(Box::new(cron::config(*args, around)?)),
+            Command::Suppress(args) => Self::Suppress(cron::suppress(args, around)?),
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
             Command::Completions { shell } => Self::Completions(shell),

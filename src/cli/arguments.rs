@@ -292,7 +292,7 @@ pub(super) fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     })
 }
 
-fn dialect() -> impl TypedValueParser<Value = Dialect> {
+pub(super) fn dialect() -> impl TypedValueParser<Value = Dialect> {
     let names = Dialect::ALL.iter().map(|dialect| dialect.name());
     PossibleValuesParser::new(names.collect::<Vec<_>>()).try_map(|text| {
         let found = Dialect::ALL.iter().find(|dialect| dialect.name() == text);
@@ -308,7 +308,7 @@ fn sort_key() -> impl TypedValueParser<Value = SortKey> {
     one_of(SortKey::ALL)
 }
 
-fn severity() -> impl TypedValueParser<Value = Severity> {
+pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
     one_of(Severity::ALL.map(|severity| (severity.as_str(), severity)))
 }
 

@@ -1,6 +1,6 @@
 //! `satrail alerts`: recordings in, rules and their unit tests out; `satrail alerts lint`.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     alert::{
@@ -11,7 +11,7 @@ use crate::{
     finding::Finding,
     metric::{Catalogue, History, Scrapes, Semantics, read_scrapes, read_texts},
     output::{Destination, Format, deliver, shown},
-    pipeline,
+    pipeline::{self, Telemetry},
     source::Trouble,
 };
 
@@ -64,7 +64,7 @@ pub fn alerts(config: &AlertsConfig) -> Result<Verdict, Error> {
     Ok(verdict)
 }
 
-fn needed(templates: &[Template]) -> BTreeSet<&str> {
+pub(super) fn needed(templates: &[Template]) -> BTreeSet<&str> {
     let needs = templates.iter().flat_map(|template| &template.needs);
     needs.map(|(name, _)| &**name).collect()
 }
@@ -91,23 +91,28 @@ fn audit(config: &AlertsConfig) -> Result<Audit, Error> {
     let (state, telemetry) = pipeline::telemetry(&config.options, &bar)?;
     let report = state.report(&config.options);
     drop(bar);
+    let judgement = Judgement {
+        fail_on: FailOn::Never,
+        strict: config.strict,
+    };
+    Ok(Audit {
+        telemetry: history(&telemetry, config.wish.interval),
+        verdict: Verdict::of(&report, judgement),
+        is_empty: report.input.events == 0,
+        findings: report.findings,
+    })
+}
+
+/// The counters over time, as finely as rules with this interval between scrapes need it.
+pub(super) fn history(telemetry: &Telemetry, interval: u64) -> History {
     let seconds = telemetry
         .span()
         .map_or(0, |(from, to)| to.seconds() - from.seconds());
     let step = u32::try_from(seconds / MOST_STEPS)
         .unwrap_or(u32::MAX)
         .max(1);
-    let interval = u32::try_from(config.wish.interval).unwrap_or(u32::MAX);
-    let judgement = Judgement {
-        fail_on: FailOn::Never,
-        strict: config.strict,
-    };
-    Ok(Audit {
-        telemetry: telemetry.to_history(step.max(interval.div_ceil(2))),
-        verdict: Verdict::of(&report, judgement),
-        is_empty: report.input.events == 0,
-        findings: report.findings,
-    })
+    let interval = u32::try_from(interval).unwrap_or(u32::MAX);
+    telemetry.to_history(step.max(interval.div_ceil(2)))
 }
 
 /// What the detectors find in the scrapes alone.
@@ -125,22 +130,36 @@ fn scraped(config: &AlertsConfig) -> Result<Vec<Finding>, Error> {
 }
 
 fn write(config: &AlertsConfig, generated: &Generated) -> Result<(), Error> {
-    let directory = &config.directory;
-    let made = Destination::File(directory.clone());
+    write_rules(&config.directory, config.operator, generated)?;
+    let lines = alert::summary(generated);
+    print(&Destination::Stdout, &lines)
+}
+
+/// Writes the rules and their tests, and a manifest for the operator if it is wanted. What is there already and
+/// says the same is left as it is.
+pub(super) fn write_rules(
+    directory: &Path,
+    operator: bool,
+    generated: &Generated,
+) -> Result<(), Error> {
+    let made = Destination::File(directory.to_owned());
     fs::create_dir_all(directory).map_err(Error::output(&made))?;
     let mut files = vec![
         (RULES, alert::rules_file(generated)),
         (TESTS, alert::tests_file(generated, RULES)),
     ];
-    if config.operator {
+    if operator {
         files.push((OPERATOR, alert::operator_file(generated)));
     }
     for (name, text) in files {
-        let to = Destination::File(directory.join(name));
+        let path = directory.join(name);
+        if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+            continue;
+        }
+        let to = Destination::File(path);
         deliver(&to, |out| out.write_all(text.as_bytes())).map_err(Error::output(&to))?;
     }
-    let lines = alert::summary(generated);
-    print(&Destination::Stdout, &lines)
+    Ok(())
 }
 
 /// Lines, none of which can do anything to a terminal.

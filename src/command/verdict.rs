@@ -63,6 +63,16 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Something else went wrong.
+    pub(super) fn fail(&mut self, complaints: Vec<String>) {
+        if !complaints.is_empty() {
+            self.exit = Exit::Failure;
+        }
+        self.complaints.extend(complaints);
+    }
+}
+
 fn complaints(report: &Report, strict: bool) -> Vec<String> {
     let troubles = report.coverage.troubles.iter();
     let mut complaints: Vec<_> = troubles

@@ -51,6 +51,21 @@ pub fn parse_step(text: &str) -> Result<u32, String> {
     }
 }
 
+/// For how many days a state remembers: at least one.
+pub fn parse_days(text: &str) -> Result<u32, String> {
+    let span = parse_span(text).ok_or_else(|| format!("'{text}' is no span such as 30d"))?;
+    let days = u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
+    if days == 0 || span.as_secs() % 86_400 > 0 {
+        return Err("whole days are kept, at least one: 30d".to_owned());
+    }
+    Ok(days)
+}
+
+/// A span of time: `90m`, `24h`, `1d12h`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse_span(text).ok_or_else(|| format!("'{text}' is no span such as 90m, 24h or 7d"))
+}
+
 /// How many threads: at least one.
 pub fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.trim().parse();

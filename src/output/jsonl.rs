@@ -51,6 +51,14 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     tail(&report.coverage, out)
 }
 
+/// Writes findings alone, one a line, as in the stream.
+pub fn write_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    for finding in findings {
+        json_line(&Line::Finding(finding), out)?;
+    }
+    Ok(())
+}
+
 /// The first line, of any stream.
 pub(super) fn head(input: &Input, out: &mut dyn Write) -> io::Result<()> {
     let line = Line::Input {

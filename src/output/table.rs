@@ -261,6 +261,9 @@ fn headline(finding: &Finding, columns: &Columns, paper: &mut Paper<'_>) -> io::
     let width = columns.count;
     let count = format!("{:>width$} {unit}", units::thousands(finding.count));
     let facts = facts(finding);
+    let status = finding.tracking.map_or_else(String::new, |tracking| {
+        format!("  {}", tracking.status.as_str())
+    });
     let mut pieces = vec![
         (severity_style(finding.severity), severity),
         (PLAIN, &gap),
@@ -269,6 +272,7 @@ fn headline(finding: &Finding, columns: &Columns, paper: &mut Paper<'_>) -> io::
         (PLAIN, &detector),
         (PLAIN, "  "),
         (PLAIN, &count),
+        (BOLD, &status),
     ];
     if paper.is_endless() {
         pieces.extend([(PLAIN, "  "), (DIM, facts.as_str())]);

@@ -93,6 +93,8 @@ struct Kept {
     ledger: Ledger,
     scrapes: Scrapes,
     cumulative: Cumulative,
+    /// What is left of the days that were forgotten, packed.
+    outlived: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -185,13 +187,8 @@ impl Held {
     pub fn changes(&self) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
         let mut changes = vec![(KEPT.to_owned(), Some(pack(&self.kept)?))];
         let changed = self.days.iter().filter(|(_, part)| part.changed);
-        changes
-            .extend(changed.map(|(day, part)| (format!("{DAY}{day}"), Some(part.packed.clone()))));
-        changes.extend(
-            self.forgotten
-                .iter()
-                .map(|day| (format!("{DAY}{day}"), None)),
-        );
+        changes.extend(changed.map(|(day, part)| (name(*day), Some(part.packed.clone()))));
+        changes.extend(self.forgotten.iter().map(|day| (name(*day), None)));
         Ok(changes)
     }
 
@@ -260,7 +257,7 @@ impl Held {
 
     fn add_day(&mut self, day: Day, mut today: Today) -> Result<(), Error> {
         if let Some(part) = self.days.get(&day) {
-            today.merge(unpack(&format!("{DAY}{day}"), &part.packed)?);
+            today.merge(unpack(&name(day), &part.packed)?);
         }
         let packed = pack(&today)?;
         self.days.insert(
@@ -275,22 +272,36 @@ impl Held {
 
     /// Forgets what arrived more than `retention` days before the newest day of the log. Days that have not
     /// come yet (a clock was wrong) make nothing old.
-    pub fn forget(&mut self, retention: u32, now: Timestamp) {
+    pub fn forget(&mut self, retention: u32, now: Timestamp) -> Result<(), Error> {
         let Some(newest) = self.newest(now) else {
-            return;
+            return Ok(());
         };
         let oldest = newest.before(retention);
         let old: Vec<Day> = (self.days.keys().copied())
             .filter(|&day| day != Day::NONE && day < oldest)
             .collect();
+        let start = oldest.start();
+        let mut outlived = Scan::default();
         for day in old {
-            self.days.remove(&day);
+            if let Some(part) = self.days.remove(&day) {
+                let today: Today = unpack(&name(day), &part.packed)?;
+                outlived.merge(today.scan.outlive(start));
+            }
             self.forgotten.push(day);
+        }
+        if !self.forgotten.is_empty() {
+            // Habits are remembered for longer than days.
+            let known: Scan = match &self.kept.outlived {
+                packed if packed.is_empty() => Scan::default(),
+                packed => unpack(OUTLIVED, packed)?,
+            };
+            outlived.merge(known.outlive(start));
+            self.kept.outlived = pack(&outlived)?;
         }
         self.kept.ledger.forget(oldest, newest.before(ENDS));
         self.kept.cumulative.forget(oldest);
-        let start = oldest.start();
         self.kept.scrapes.archive.retain(|time| time >= start);
+        Ok(())
     }
 
     fn newest(&self, now: Timestamp) -> Option<Day> {
@@ -323,8 +334,11 @@ impl Held {
     /// The report over everything that is held, as a scan of it would give.
     pub fn report(&self, options: &Options) -> Result<Report, Error> {
         let mut sum = Scan::default();
+        if !self.kept.outlived.is_empty() {
+            sum.merge(unpack(OUTLIVED, &self.kept.outlived)?);
+        }
         for (day, part) in &self.days {
-            let today: Today = unpack(&format!("{DAY}{day}"), &part.packed)?;
+            let today: Today = unpack(&name(*day), &part.packed)?;
             sum.merge(today.scan);
         }
         let Kept {
@@ -345,7 +359,7 @@ impl Held {
     pub fn telemetry(&self) -> Result<Telemetry, Error> {
         let mut sum = Telemetry::default();
         for (day, part) in &self.days {
-            let today: Today = unpack(&format!("{DAY}{day}"), &part.packed)?;
+            let today: Today = unpack(&name(*day), &part.packed)?;
             sum.merge(today.telemetry);
         }
         self.kept.ledger.count_open(&mut sum);
@@ -368,6 +382,12 @@ impl Held {
 
 const KEPT: &str = "kept";
 const DAY: &str = "day/";
+const OUTLIVED: &str = "outlived";
+
+/// What a day's part is called.
+fn name(day: Day) -> String {
+    format!("{DAY}{day}")
+}
 
 /// Packs a value, with a checksum, for [`unpack`].
 pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {

@@ -14,7 +14,7 @@ use crate::{
         first_use_id, metric_coverage, metric_findings, reconcile,
     },
     event::{Event, Stage},
-    finding::{relate, stories},
+    finding::{Timestamp, relate, stories},
 };
 
 use super::{
@@ -77,6 +77,14 @@ impl Study for Scan {
 }
 
 impl Scan {
+    /// What is still worth knowing when its day is forgotten, with those before `cutoff`.
+    pub(super) fn outlive(self, cutoff: Timestamp) -> Self {
+        Self {
+            detectors: self.detectors.outlive(cutoff),
+            ..Self::default()
+        }
+    }
+
     /// Events of any stage.
     pub(super) fn events(&self) -> u64 {
         self.log.events()
