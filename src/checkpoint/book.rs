@@ -31,8 +31,9 @@ use super::book_entry::{Entry, Part, Seen, Stat};
 /// to the file for so long.
 const SETTLED: Duration = Duration::from_secs(600);
 
-/// So many stored bytes are read in one go, at least one file: what bounds the memory of a first run.
-const BATCH: u64 = 1 << 30;
+/// So many stored bytes are read in one go: what bounds the memory of a first run, whose days are packed in between.
+/// A plain file is cut for it, a compressed one is not.
+const BATCH: u64 = 256 << 20;
 
 /// Every file that is followed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,9 @@ impl Book {
                 Ok(Look::Later) => round.later.push(input),
                 Ok(Look::Part(part)) => {
                     bytes += part.stat.bytes;
+                    if part.is_cut {
+                        round.later.push(input);
+                    }
                     round.parts.push(*part);
                 }
                 Err(trouble) => round.troubles.push(trouble),
@@ -248,7 +252,9 @@ impl Book {
                 file: Some(part.id),
                 waits: part.waits,
             };
-            self.names.insert(name.to_owned(), seen);
+            if !part.is_cut {
+                self.names.insert(name.to_owned(), seen);
+            }
             self.keep(part.id, Entry { troubles, ..entry });
         }
         Ok(())
@@ -336,7 +342,7 @@ fn part(
     (id, from): (u64, u64),
     clock: Clock,
 ) -> io::Result<Part> {
-    let (mut from, mut until, mut waits) = (from, None, false);
+    let (mut from, mut until, mut waits, mut is_cut) = (from, None, false, false);
     if probe.compression == Compression::Plain && probe.lines && from < u64::MAX {
         // A last line was read before its newline came.
         if from > 0 && input.byte(from)? == Some(b'\n') && input.byte(from - 1)? != Some(b'\n') {
@@ -344,7 +350,11 @@ fn part(
         }
         let last = input.last_line(from)?;
         let settled = last.whole && stat.age(clock.system) >= SETTLED;
-        let end = if settled { last.end } else { last.start };
+        let mut end = if settled { last.end } else { last.start };
+        if end.saturating_sub(from) > BATCH {
+            end = input.line_end(from + BATCH, end)?;
+            is_cut = true;
+        }
         waits = end < last.end;
         let seal = input.seal(Compression::Plain, end)?;
         until = Some((end, seal.map_or(0, |seal| seal.hash)));
@@ -362,6 +372,7 @@ fn part(
         until,
         probe,
         waits,
+        is_cut,
     })
 }
 

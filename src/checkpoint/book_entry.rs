@@ -96,4 +96,6 @@ pub(super) struct Part {
     pub(super) probe: Probe,
     /// Whether something stands behind that which waits for its end.
     pub(super) waits: bool,
+    /// Whether more of it is to be read in the next round.
+    pub(super) is_cut: bool,
 }

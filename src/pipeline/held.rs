@@ -84,6 +84,15 @@ pub struct Held {
     days: BTreeMap<Day, Part>,
     /// Days that were taken out since the last time they were written.
     forgotten: Vec<Day>,
+    /// The sum of the days to which hardly anything is added any more: it saves most of the work of a report.
+    past: Part,
+}
+
+/// The sum of some days.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Past {
+    days: Vec<Day>,
+    scan: Scan,
 }
 
 /// What has no day.
@@ -97,7 +106,7 @@ struct Kept {
     outlived: Vec<u8>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Part {
     packed: Vec<u8>,
     changed: bool,
@@ -168,6 +177,8 @@ impl Held {
         for (name, packed) in parts {
             if name == KEPT {
                 held.kept = unpack(&name, &packed)?;
+            } else if name == PAST {
+                held.past.packed = packed;
             } else {
                 let day = name.strip_prefix(DAY).and_then(Day::named);
                 let day = day.ok_or_else(|| damaged(&name, &"nobody knows this name"))?;
@@ -188,6 +199,9 @@ impl Held {
         let mut changes = vec![(KEPT.to_owned(), Some(pack(&self.kept)?))];
         let changed = self.days.iter().filter(|(_, part)| part.changed);
         changes.extend(changed.map(|(day, part)| (name(*day), Some(part.packed.clone()))));
+        if self.past.changed {
+            changes.push((PAST.to_owned(), Some(self.past.packed.clone())));
+        }
         changes.extend(self.forgotten.iter().map(|day| (name(*day), None)));
         Ok(changes)
     }
@@ -256,8 +270,9 @@ impl Held {
     }
 
     fn add_day(&mut self, day: Day, mut today: Today) -> Result<(), Error> {
-        if let Some(part) = self.days.get(&day) {
-            today.merge(unpack(&name(day), &part.packed)?);
+        today.merge(self.day(day)?);
+        if !self.recent().contains(&day) {
+            self.past = Part::default();
         }
         let packed = pack(&today)?;
         self.days.insert(
@@ -332,14 +347,13 @@ impl Held {
     }
 
     /// The report over everything that is held, as a scan of it would give.
-    pub fn report(&self, options: &Options) -> Result<Report, Error> {
-        let mut sum = Scan::default();
+    pub fn report(&mut self, options: &Options) -> Result<Report, Error> {
+        let mut sum = self.past()?;
         if !self.kept.outlived.is_empty() {
             sum.merge(unpack(OUTLIVED, &self.kept.outlived)?);
         }
-        for (day, part) in &self.days {
-            let today: Today = unpack(&name(*day), &part.packed)?;
-            sum.merge(today.scan);
+        for day in self.recent() {
+            sum.merge(self.day(day)?.scan);
         }
         let Kept {
             reading,
@@ -355,12 +369,51 @@ impl Held {
         Ok(State::new(folded, scrapes, false).report(options))
     }
 
+    /// The newest days, to which more is still added.
+    fn recent(&self) -> Vec<Day> {
+        self.days.keys().rev().take(RECENT).copied().collect()
+    }
+
+    fn day(&self, day: Day) -> Result<Today, Error> {
+        let part = self.days.get(&day);
+        part.map_or_else(
+            || Ok(Today::default()),
+            |part| unpack(&name(day), &part.packed),
+        )
+    }
+
+    /// The sum of all other days: as it is kept, or made anew if they are not the same ones any more.
+    fn past(&mut self) -> Result<Scan, Error> {
+        let recent = self.recent();
+        let days: Vec<Day> = (self.days.keys().copied())
+            .filter(|day| !recent.contains(day))
+            .collect();
+        if days.is_empty() {
+            return Ok(Scan::default());
+        }
+        if !self.past.packed.is_empty() {
+            let past: Past = unpack(PAST, &self.past.packed)?;
+            if past.days == days {
+                return Ok(past.scan);
+            }
+        }
+        let mut scan = Scan::default();
+        for day in &days {
+            scan.merge(self.day(*day)?.scan);
+        }
+        let past = Past { days, scan };
+        self.past = Part {
+            packed: pack(&past)?,
+            changed: true,
+        };
+        Ok(past.scan)
+    }
+
     /// What the days count over time, for rules that are fitted to it.
     pub fn telemetry(&self) -> Result<Telemetry, Error> {
         let mut sum = Telemetry::default();
-        for (day, part) in &self.days {
-            let today: Today = unpack(&name(*day), &part.packed)?;
-            sum.merge(today.telemetry);
+        for day in self.days.keys() {
+            sum.merge(self.day(*day)?.telemetry);
         }
         self.kept.ledger.count_open(&mut sum);
         sum.add_bad_lines(self.kept.reading.bad_lines);
@@ -383,6 +436,11 @@ impl Held {
 const KEPT: &str = "kept";
 const DAY: &str = "day/";
 const OUTLIVED: &str = "outlived";
+const PAST: &str = "past";
+
+/// How many days more is added to, all clocks and late files considered; a day that is older can still be
+/// added to, and costs more.
+const RECENT: usize = 2;
 
 /// What a day's part is called.
 fn name(day: Day) -> String {

@@ -9,7 +9,7 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
@@ -152,6 +152,23 @@ impl Input {
             end,
             whole: end - start < LONGEST && is_whole(&line[..read]),
         })
+    }
+
+    /// Where the line ends that holds the byte at `at` of a plain text: behind its newline, or at `end`.
+    pub fn line_end(&self, mut at: u64, end: u64) -> io::Result<u64> {
+        let file = Positioned::new(self.plain()?);
+        let mut block = vec![0; 64 << 10];
+        while at < end {
+            let read = fill(&file, &mut block, at)?;
+            if let Some(newline) = memchr(b'\n', &block[..read]) {
+                return Ok((at + newline as u64 + 1).min(end));
+            }
+            if read == 0 {
+                break;
+            }
+            at += read as u64;
+        }
+        Ok(end)
     }
 
     /// The byte at `at` of a plain text, if there is one.
