@@ -7,6 +7,7 @@ mod arguments;
 mod rbac;
 mod account;
 mod inventory;
+mod query;
 mod surroundings;
 mod action;
 mod shell;
@@ -39,6 +40,7 @@ Examples:
   satrail accounts /var/log/kubernetes/audit      who does what
   satrail account shop/web DIR                    all about one of them
   satrail rbac --account shop/web DIR             the role that an account needs
+  satrail query who-lists-secrets DIR             SQL over the log
   satrail explain secret-listing                  what a detector looks for
 
 Exit codes:
@@ -73,6 +75,15 @@ enum Command {
     /// Make Prometheus alert rules that can fire, with unit tests that prove it; or check rules
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(Box<alerts::AlertsArgs>),
+    /// Run SQL over audit events, findings and samples
+    #[command(after_help = query::EXAMPLES)]
+    Query(Box<query::QueryArgs>),
+    /// Write the tables of `satrail query` as Parquet, for any engine
+    #[command(after_help = query::EXPORT_EXAMPLES)]
+    Export(Box<query::ExportArgs>),
+    /// Print the tables of `satrail query`: their columns, types and meaning
+    #[command(after_help = query::SCHEMA_EXAMPLES)]
+    Schema(query::SchemaArgs),
     /// List what satrail looks for
     Detectors(DetectorsArgs),
     /// Print one detector's documentation

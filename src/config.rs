@@ -8,12 +8,14 @@ mod error;
 mod file;
 mod roles;
 mod inventory;
+mod query;
 mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use inventory::InventoryConfig;
+pub use query::{ExportConfig, QueryConfig, RowOutput, Tables};
 pub use roles::{AccountConfig, RbacConfig, parse_account};
 pub use units::{parse_bound, parse_size, parse_step};
 

@@ -13,6 +13,7 @@ pub mod permission;
 pub mod rbac;
 pub mod pipeline;
 pub mod output;
+pub mod query;
 pub mod alert;
 pub mod config;
 pub mod command;

@@ -16,6 +16,7 @@ mod metrics;
 mod rbac;
 mod inventory;
 mod catalogue;
+mod rows;
 mod atomic;
 
 pub use account::{AccountPage, write_pages};
@@ -28,6 +29,7 @@ pub use paper::Look;
 pub use rbac::{
     AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,
 };
+pub use rows::{RowFormat, Rows};
 pub use units::thousands;
 
 use std::{

@@ -21,6 +21,7 @@ mod scrapes;
 mod telemetry;
 mod state;
 mod usage;
+mod rows;
 mod run;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
@@ -33,6 +34,7 @@ pub use report::{
     Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
     Reconciliation, Report, SkippedCount, Trouble,
 };
+pub use rows::{Taken, Taker, rows};
 pub use run::{
     Error, accounts, dossiers, dossiers_and_usage, permissions, permissions_and_usage, scan,
     scan_and_usage, telemetry, usage,

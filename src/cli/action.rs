@@ -7,8 +7,9 @@ use clap_complete::Shell;
 
 use crate::{
     config::{
-        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, InventoryConfig,
-        Judgement, LintConfig, MetricsConfig, Output, RbacConfig, selection, window,
+        self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, ExportConfig,
+        InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, QueryConfig, RbacConfig,
+        RowOutput, selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -23,7 +24,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
-    inventory, rbac,
+    inventory, query, rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -47,6 +48,16 @@ pub enum Action {
     Lint(Box<LintConfig>),
     /// `satrail metrics`
     Metrics(Box<MetricsConfig>),
+    /// `satrail query`
+    Query(Box<QueryConfig>),
+    /// `satrail query --list`
+    QueryList(RowOutput),
+    /// `satrail query --show`
+    QueryText(String),
+    /// `satrail export`
+    Export(Box<ExportConfig>),
+    /// `satrail schema`
+    Schema(Option<String>, RowOutput),
     /// `satrail detectors`
     Detectors(Output),
     /// `satrail explain`
@@ -102,6 +113,9 @@ impl Action {
             Command::Inventory(args) => inventory::action(*args, around)?,
             Command::Alerts(args) => alerts::action(*args, around)?,
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
+            Command::Query(args) => query::action(*args, around)?,
+            Command::Export(args) => Self::Export(Box::new(query::export(*args, around)?)),
+            Command::Schema(args) => query::schema(args, around)?,
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
             Command::Completions { shell } => Self::Completions(shell),
@@ -123,7 +137,7 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     }
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
-    let options = scan_input(args.input, args.metrics, around)?;
+    let options = scan_input(args.input, args.metrics, "scan", around)?;
     let inventory = args.dumps.beside(&options.paths)?;
     let mut output = output(args.output, around);
     if args.verbose && output.format == Format::Table {
@@ -137,9 +151,10 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
 }
 
 /// Metrics alone are read if only they are named: then standard input is no log.
-fn scan_input(
+pub(super) fn scan_input(
     args: InputArgs,
     metrics: ScrapeArgs,
+    command: &str,
     around: &Surroundings,
 ) -> Result<Options, config::Error> {
     let alone = args.paths.is_empty() && !metrics.metrics.is_empty();
@@ -149,7 +164,7 @@ fn scan_input(
             "standard input cannot be both the audit log and the metrics",
         ));
     }
-    let mut options = input(args, "scan", alone, around)?;
+    let mut options = input(args, command, alone, around)?;
     options.metrics = metrics.metrics;
     options.scrape_hints = metrics.hints.into();
     Ok(options)
