@@ -8,9 +8,9 @@
 SELECT minute, place, username, requests
 FROM (
   SELECT minute, username, requests,
-    ROW_NUMBER() OVER (PARTITION BY minute ORDER BY requests DESC, username) AS place
+    ROW_NUMBER() OVER (PARTITION BY minute ORDER BY fewest, username) AS place
   FROM (
-    SELECT minute, username, COUNT(*) AS requests
+    SELECT minute, username, COUNT(*) AS requests, 0 - CAST(COUNT(*) AS BIGINT) AS fewest
     FROM events
     WHERE is_request AND minute IS NOT NULL
     GROUP BY minute, username

@@ -81,6 +81,7 @@ pub fn query(config: &QueryConfig) -> Result<Verdict, Error> {
         Tables::Exported(directory) => Input::Exported(directory.clone()),
     };
     let bar = Bar::new(config.progress);
+    let _quiet = Quiet::begin();
     let answer = ask(&config.sql, &input, &bar)?;
     drop(bar);
     // What goes wrong with the query after its first rows is not the writer's fault.
@@ -114,6 +115,33 @@ pub fn query(config: &QueryConfig) -> Result<Verdict, Error> {
     Ok(report.map_or_else(Verdict::clean, |report| Verdict::of(&report, judgement)))
 }
 
+/// The engine's panics come back as errors: nothing is printed for them meanwhile.
+#[cfg(feature = "query")]
+struct Quiet(Option<PanicHook>);
+
+#[cfg(feature = "query")]
+type PanicHook = Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Sync + Send>;
+
+#[cfg(feature = "query")]
+impl Quiet {
+    fn begin() -> Self {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        Self(Some(before))
+    }
+}
+
+#[cfg(feature = "query")]
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(before) = self.0.take()
+            && !std::thread::panicking()
+        {
+            std::panic::set_hook(before);
+        }
+    }
+}
+
 #[cfg(feature = "query")]
 fn note(
     failed: &mut Option<crate::query::Failure>,
@@ -135,6 +163,7 @@ pub fn export(config: &ExportConfig) -> Result<Verdict, Error> {
     use super::progress::Bar;
 
     let bar = Bar::new(config.progress);
+    let _quiet = Quiet::begin();
     let exported = query::export(&config.options, &config.directory, &config.leave_out, &bar)?;
     drop(bar);
     let judgement = Judgement {

@@ -134,7 +134,7 @@ impl Parts {
     fn add_to(&mut self, day: Option<String>, frame: &DataFrame) -> polars::error::PolarsResult<()> {
         if !self.open.contains_key(&day) {
             if self.open.len() >= OPEN_DAYS
-                && let Some((_, mut oldest)) = self.open.pop_first()
+                && let Some((_, oldest)) = self.open.pop_first()
             {
                 oldest.finish()?;
             }
@@ -158,7 +158,7 @@ impl Parts {
     }
 
     fn finish(self) -> polars::error::PolarsResult<()> {
-        for mut writer in self.open.into_values() {
+        for writer in self.open.into_values() {
             writer.finish()?;
         }
         Ok(())

@@ -23,6 +23,10 @@ pub(super) fn explain(error: &PolarsError, sql: &str) -> Error {
             .at(sql, found.line, found.column, found.width)
             .hint(found.instead);
     }
+    if said.contains("mixed asc/desc") {
+        return Error::new("this engine does not know mixed directions in OVER (ORDER BY ...)")
+            .hint("order by the negative: a subquery with 0 - CAST(n AS BIGINT) AS fewest, then ORDER BY fewest, name");
+    }
     let words = parse::words(sql);
     match error {
         PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) => column(&said, sql, &words),

@@ -116,7 +116,7 @@ impl Filler {
     pub(super) fn finish(mut self) -> Result<Filled, String> {
         self.close();
         let mut path = None;
-        if let Some((name, mut writer)) = self.file.take() {
+        if let Some((name, writer)) = self.file.take() {
             if let Err(error) = writer.finish() {
                 self.failed.get_or_insert(error.to_string());
             }
