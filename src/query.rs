@@ -13,6 +13,6 @@ mod error;
 #[cfg(feature = "query")]
 mod engine;
 
-pub use error::Error;
 #[cfg(feature = "query")]
 pub use engine::{Answer, Exported, Failure, Input, Results, ask, export};
+pub use error::Error;

@@ -137,11 +137,19 @@ pub(super) fn action(args: QueryArgs, around: &Surroundings) -> Result<Action, c
     let tables = match args.parquet {
         Some(directory) => {
             if !input.paths.is_empty() {
-                return Err(config::Error::new("--parquet reads no logs: leave out either it or the paths"));
+                return Err(config::Error::new(
+                    "--parquet reads no logs: leave out either it or the paths",
+                ));
             }
             Tables::Exported(directory)
         }
-        None => Tables::Logs(Box::new(options(input, args.metrics, args.config, "query NAME", around)?)),
+        None => Tables::Logs(Box::new(options(
+            input,
+            args.metrics,
+            args.config,
+            "query NAME",
+            around,
+        )?)),
     };
     Ok(Action::Query(Box::new(QueryConfig {
         sql,
@@ -157,7 +165,8 @@ type Filled = Result<String, crate::query::Error>;
 fn from_name(name: &str, parameters: &[(String, String)]) -> Result<Filled, config::Error> {
     if name.ends_with(".sql") {
         let text = fs::read_to_string(name);
-        let text = text.map_err(|error| config::Error::new(format!("cannot read {name}: {error}")))?;
+        let text =
+            text.map_err(|error| config::Error::new(format!("cannot read {name}: {error}")))?;
         return Ok(library::typed_with_parameters(&text, parameters));
     }
     let Some(query) = library::query(name) else {
@@ -169,12 +178,25 @@ fn from_name(name: &str, parameters: &[(String, String)]) -> Result<Filled, conf
 }
 
 /// What `satrail export` is to do.
-pub(super) fn export(args: ExportArgs, around: &Surroundings) -> Result<ExportConfig, config::Error> {
-    let leave_out = if args.bodies { &[][..] } else { &frame::BODIES[..] };
+pub(super) fn export(
+    args: ExportArgs,
+    around: &Surroundings,
+) -> Result<ExportConfig, config::Error> {
+    let leave_out = if args.bodies {
+        &[][..]
+    } else {
+        &frame::BODIES[..]
+    };
     Ok(ExportConfig {
         strict: args.input.strict,
         progress: progress(&args.input, around),
-        options: options(args.input, args.metrics, args.config, "export --output EXPORT", around)?,
+        options: options(
+            args.input,
+            args.metrics,
+            args.config,
+            "export --output EXPORT",
+            around,
+        )?,
         directory: args.output,
         leave_out: leave_out.to_vec(),
     })
@@ -215,7 +237,9 @@ fn options(
 
 fn not_parquet(output: &RowOutput) -> Result<(), config::Error> {
     if output.format == RowFormat::Parquet {
-        return Err(config::Error::new("only answers of queries are written as Parquet"));
+        return Err(config::Error::new(
+            "only answers of queries are written as Parquet",
+        ));
     }
     Ok(())
 }

@@ -15,7 +15,9 @@ pub fn query_list(output: &RowOutput) -> Result<Verdict, Error> {
     let columns = ["query", "title", "parameters"].map(str::to_owned);
     let rows = library::queries().into_iter().map(|query| {
         let parameters = query.parameters.iter().map(|parameter| {
-            let default = parameter.default.map_or(String::new(), |value| format!("={value}"));
+            let default = parameter
+                .default
+                .map_or(String::new(), |value| format!("={value}"));
             format!("{}{default}", parameter.name)
         });
         let parameters = parameters.collect::<Vec<_>>().join(" ");
@@ -187,7 +189,8 @@ pub fn export(_config: &ExportConfig) -> Result<Verdict, Error> {
 
 #[cfg(not(feature = "query"))]
 fn without(what: &str) -> Error {
-    let why = format!("this build of satrail cannot {what}: it was built without the feature `query`");
+    let why =
+        format!("this build of satrail cannot {what}: it was built without the feature `query`");
     crate::config::Error::new(why)
         .hint(
             "cargo build --release --features query (half an hour on two cores); released binaries and images \

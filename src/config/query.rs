@@ -66,7 +66,9 @@ impl RowOutput {
     pub fn new(format: Option<RowFormat>, file: Option<PathBuf>, terminal: Look) -> Self {
         let named = file.as_ref().and_then(|path| {
             let extension = path.extension()?.to_str()?;
-            let found = RowFormat::ALL.into_iter().find(|(name, _)| *name == extension);
+            let found = RowFormat::ALL
+                .into_iter()
+                .find(|(name, _)| *name == extension);
             found.map(|(_, format)| format)
         });
         let destination = file.map_or(Destination::Stdout, Destination::named);

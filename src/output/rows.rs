@@ -161,7 +161,10 @@ impl<'a> Rows<'a> {
         }
         if self.count > shown_rows {
             let more = units::thousands((self.count - shown_rows) as u64);
-            writeln!(self.out, "... and {more} more rows: --format csv, json, jsonl or parquet has them all")?;
+            writeln!(
+                self.out,
+                "... and {more} more rows: --format csv, json, jsonl or parquet has them all"
+            )?;
         }
         Ok(())
     }
@@ -237,15 +240,23 @@ mod tests {
             "{\"name\":\"shop/web\",\"n\":12}\n"
         );
         let table = written(RowFormat::Table, &rows[..2]);
-        assert_eq!(table, "NAME                   N\nshop/web              12\na,\"b\"\\u{a}\\u{1b}[31m   -\n");
+        assert_eq!(
+            table,
+            "NAME                   N\nshop/web              12\na,\"b\"\\u{a}\\u{1b}[31m   -\n"
+        );
     }
 
     #[test]
     fn a_table_is_cut_and_says_so() {
-        let rows: Vec<_> = (0..MOST_ROWS + 5).map(|n| vec![json!("x"), json!(n)]).collect();
+        let rows: Vec<_> = (0..MOST_ROWS + 5)
+            .map(|n| vec![json!("x"), json!(n)])
+            .collect();
         let table = written(RowFormat::Table, &rows);
         assert_eq!(table.lines().count(), MOST_ROWS + 2);
         assert!(table.contains("... and 5 more rows"));
-        assert_eq!(written(RowFormat::Csv, &rows).lines().count(), MOST_ROWS + 6);
+        assert_eq!(
+            written(RowFormat::Csv, &rows).lines().count(),
+            MOST_ROWS + 6
+        );
     }
 }

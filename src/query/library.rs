@@ -130,8 +130,11 @@ pub fn with_parameters(query: &Query, given: &[(String, String)]) -> Result<Stri
         let value = value.map(|(_, value)| value.as_str()).or(parameter.default);
         let Some(value) = value else {
             let meaning = parameter.meaning;
-            return Err(Error::new(format!("{} needs the parameter {name}: {meaning}", query.id))
-                .hint(format!("give --param {name}=VALUE")));
+            return Err(Error::new(format!(
+                "{} needs the parameter {name}: {meaning}",
+                query.id
+            ))
+            .hint(format!("give --param {name}=VALUE")));
         };
         let literal = placeholder::literal(parameter.kind, value);
         let literal = literal.map_err(|why| Error::new(format!("parameter {name}: {why}")))?;
@@ -148,7 +151,9 @@ pub fn typed_with_parameters(sql: &str, given: &[(String, String)]) -> Result<St
     let names = placeholder::names(sql);
     for (name, value) in given {
         if !names.contains(&name.as_str()) {
-            return Err(Error::new(format!("the SQL has no :{name} for --param {name}={value}")));
+            return Err(Error::new(format!(
+                "the SQL has no :{name} for --param {name}={value}"
+            )));
         }
     }
     let mut wrong = None;
@@ -233,16 +238,31 @@ mod tests {
         let ids = listed.iter().map(|query| query.id.to_owned());
         assert_eq!(ids.collect::<BTreeSet<_>>(), files.collect::<BTreeSet<_>>());
         for query in listed {
-            assert!(!query.title.is_empty() && query.purpose.ends_with('.'), "{}", query.id);
+            assert!(
+                !query.title.is_empty() && query.purpose.ends_with('.'),
+                "{}",
+                query.id
+            );
             assert!(!query.columns.is_empty(), "{}", query.id);
             let heads = query.sql.matches("\n-- param ").count();
             assert_eq!(query.parameters.len(), heads, "{}", query.id);
             let names: Vec<_> = query.parameters.iter().map(|p| p.name).collect();
             let used = placeholder::names(query.sql);
-            assert_eq!(names.iter().collect::<BTreeSet<_>>(), used.iter().collect(), "{}", query.id);
+            assert_eq!(
+                names.iter().collect::<BTreeSet<_>>(),
+                used.iter().collect(),
+                "{}",
+                query.id
+            );
             for parameter in query.parameters {
-                let default = parameter.default.map(|value| placeholder::literal(parameter.kind, value));
-                assert!(default.is_none_or(|literal| literal.is_ok()), "{}", query.id);
+                let default = parameter
+                    .default
+                    .map(|value| placeholder::literal(parameter.kind, value));
+                assert!(
+                    default.is_none_or(|literal| literal.is_ok()),
+                    "{}",
+                    query.id
+                );
             }
         }
     }
@@ -256,8 +276,15 @@ mod tests {
         let sql = with_parameters(&matrix, &given("account", "shop/web")).unwrap();
         assert!(sql.contains("account = 'shop/web'"));
         let talkers = query("top-talkers").unwrap();
-        assert!(with_parameters(&talkers, &[]).unwrap().contains("place <= 3"));
-        let typed = typed_with_parameters("SELECT :a, :b", &[given("a", "1"), given("b", "x'y")].concat());
+        assert!(
+            with_parameters(&talkers, &[])
+                .unwrap()
+                .contains("place <= 3")
+        );
+        let typed = typed_with_parameters(
+            "SELECT :a, :b",
+            &[given("a", "1"), given("b", "x'y")].concat(),
+        );
         assert_eq!(typed.as_deref(), Ok("SELECT 1, 'x''y'"));
         assert!(typed_with_parameters("SELECT :a", &[]).is_err());
         assert!(typed_with_parameters("SELECT 1", &given("a", "1")).is_err());

@@ -54,7 +54,9 @@ pub(super) fn literal(kind: Type, value: &str) -> Result<String, String> {
     match kind {
         Type::Text => {
             if value.contains(|c: char| c == '\\' || c.is_control()) {
-                return Err("a text without backslashes and control characters is wanted".to_owned());
+                return Err(
+                    "a text without backslashes and control characters is wanted".to_owned(),
+                );
             }
             Ok(format!("'{}'", value.replace('\'', "''")))
         }

@@ -152,7 +152,10 @@ fn collect(frame: LazyFrame, send: SyncSender<DataFrame>) -> Result<(), String> 
 fn why(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the engine gave up: {}", text.unwrap_or("it does not say why"))
+    format!(
+        "the engine gave up: {}",
+        text.unwrap_or("it does not say why")
+    )
 }
 
 fn json(value: &AnyValue<'_>) -> Value {
@@ -162,7 +165,9 @@ fn json(value: &AnyValue<'_>) -> Value {
         AnyValue::String(text) => Value::from(*text),
         AnyValue::StringOwned(text) => Value::from(text.as_str()),
         AnyValue::Date(days) => micros(i64::from(*days) * 86_400_000_000)
-            .map_or(Value::Null, |time| time.format("%Y-%m-%d").to_string().into()),
+            .map_or(Value::Null, |time| {
+                time.format("%Y-%m-%d").to_string().into()
+            }),
         AnyValue::Datetime(time, unit, _) => moment(*time, *unit),
         AnyValue::DatetimeOwned(time, unit, _) => moment(*time, *unit),
         AnyValue::Float64(number) => float(*number),

@@ -2,8 +2,8 @@
 
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Column, DataType, Field, Float64Type, Int32Type,
-    Int64Type, IntoColumn, PlSmallStr, PrimitiveChunkedBuilder, Schema,
-    StringChunkedBuilder, TimeUnit,
+    Int64Type, IntoColumn, PlSmallStr, PrimitiveChunkedBuilder, Schema, StringChunkedBuilder,
+    TimeUnit,
 };
 
 use crate::query::frame::{self, Cell, Kind};
@@ -104,11 +104,8 @@ pub(super) fn data_type(kind: Kind) -> DataType {
 
 /// The schema of columns.
 pub(super) fn schema<'a>(columns: impl IntoIterator<Item = &'a frame::Column>) -> Schema {
-    let fields = columns.into_iter().map(|column| {
-        Field::new(
-            PlSmallStr::from_static(column.name),
-            data_type(column.kind),
-        )
-    });
+    let fields = columns
+        .into_iter()
+        .map(|column| Field::new(PlSmallStr::from_static(column.name), data_type(column.kind)));
     fields.collect()
 }

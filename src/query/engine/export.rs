@@ -10,9 +10,10 @@ use std::{
 };
 
 use chrono::{DateTime, Days};
-use polars::{io::parquet::write::BatchedWriter, prelude::{
-    DataFrame, LazyFrame, ParquetCompression, ParquetWriter, StatisticsOptions,
-}};
+use polars::{
+    io::parquet::write::BatchedWriter,
+    prelude::{DataFrame, LazyFrame, ParquetCompression, ParquetWriter, StatisticsOptions},
+};
 
 use crate::{
     pipeline::{Options, Progress, Report},
@@ -54,7 +55,13 @@ pub fn export(
         .prefix(".satrail-")
         .suffix(".tmp")
         .tempdir_in(parent)
-        .map_err(|error| Failure::Other(format!("cannot write into {}: {}", parent.display(), error.kind())))?;
+        .map_err(|error| {
+            Failure::Other(format!(
+                "cannot write into {}: {}",
+                parent.display(),
+                error.kind()
+            ))
+        })?;
     let wanted = Wanted::all(leave_out);
     let wanted = if options.metrics.is_empty() {
         wanted.without("samples")
@@ -101,7 +108,11 @@ fn write(mut frame: LazyFrame, folder: &Path, by_day: bool) -> Result<u64, Failu
     let mut rows = 0;
     let written = Results::run(frame, schema.clone(), None).frames(|frame| {
         rows += frame.height() as u64;
-        let added = if by_day { parts.add(frame) } else { parts.add_to(None, frame) };
+        let added = if by_day {
+            parts.add(frame)
+        } else {
+            parts.add_to(None, frame)
+        };
         added.map_err(std::io::Error::other)
     })?;
     written?;
@@ -131,7 +142,11 @@ impl Parts {
         Ok(())
     }
 
-    fn add_to(&mut self, day: Option<String>, frame: &DataFrame) -> polars::error::PolarsResult<()> {
+    fn add_to(
+        &mut self,
+        day: Option<String>,
+        frame: &DataFrame,
+    ) -> polars::error::PolarsResult<()> {
         if !self.open.contains_key(&day) {
             if self.open.len() >= OPEN_DAYS
                 && let Some((_, oldest)) = self.open.pop_first()

@@ -35,7 +35,9 @@ pub(super) fn check(sql: &str) -> Result<(), Error> {
         Err(error) => Err(syntax(&error, sql)),
         Ok(statements) => match statements.as_slice() {
             [Statement::Query(_)] => Ok(()),
-            _ => Err(Error::new("a query is one SELECT (WITH ... before it is fine)")),
+            _ => Err(Error::new(
+                "a query is one SELECT (WITH ... before it is fine)",
+            )),
         },
     }
 }
@@ -63,7 +65,9 @@ fn syntax(error: &ParserError, sql: &str) -> Error {
         let width = sql.lines().last().map_or(0, |line| line.chars().count());
         return error.at(sql, last, width + 1, 1);
     };
-    let mut numbers = place.split(", Column: ").map(|number| number.trim().parse().unwrap_or(1));
+    let mut numbers = place
+        .split(", Column: ")
+        .map(|number| number.trim().parse().unwrap_or(1));
     let (line, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
     let width = words(sql)
         .iter()
@@ -86,17 +90,23 @@ pub(super) fn words(sql: &str) -> Vec<Word> {
             column: usize::try_from(column).ok()?,
         })
     };
-    tokens.unwrap_or_default().into_iter().filter_map(word).collect()
+    tokens
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(word)
+        .collect()
 }
 
 /// The first construct in the SQL that Polars lacks.
 pub(super) fn construct(sql: &str) -> Option<Construct> {
     let statements = statements(sql).ok()?;
     let mut seeker = Seeker { words: words(sql) };
-    statements.iter().find_map(|statement| match statement.visit(&mut seeker) {
-        ControlFlow::Break(found) => Some(found),
-        ControlFlow::Continue(()) => None,
-    })
+    statements
+        .iter()
+        .find_map(|statement| match statement.visit(&mut seeker) {
+            ControlFlow::Break(found) => Some(found),
+            ControlFlow::Continue(()) => None,
+        })
 }
 
 struct Seeker {

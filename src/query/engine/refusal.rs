@@ -9,7 +9,10 @@ use super::parse::{self, Word};
 /// What an engine says, on one line and without its own advice on environment variables.
 pub(super) fn message(error: &PolarsError) -> String {
     let text = error.to_string();
-    let text = text.split("\n\nResolved plan until failure").next().unwrap_or_default();
+    let text = text
+        .split("\n\nResolved plan until failure")
+        .next()
+        .unwrap_or_default();
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ")
 }
@@ -29,7 +32,9 @@ pub(super) fn explain(error: &PolarsError, sql: &str) -> Error {
     }
     let words = parse::words(sql);
     match error {
-        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) => column(&said, sql, &words),
+        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) => {
+            column(&said, sql, &words)
+        }
         _ => other(&said, sql, &words),
     }
 }
@@ -43,9 +48,16 @@ fn column(said: &str, sql: &str, words: &[Word]) -> Error {
         .flat_map(|table| table.columns)
         .map(|column| column.name)
         .collect();
-    let error = place(Error::new(format!("there is no column '{name}'")), sql, words, &name);
+    let error = place(
+        Error::new(format!("there is no column '{name}'")),
+        sql,
+        words,
+        &name,
+    );
     match nearest(&name, &known) {
-        Some(near) if near != name => error.hint(format!("did you mean {near}? (satrail schema lists all columns)")),
+        Some(near) if near != name => error.hint(format!(
+            "did you mean {near}? (satrail schema lists all columns)"
+        )),
         _ => error.hint("satrail schema lists the tables and their columns"),
     }
 }
@@ -66,7 +78,9 @@ fn other(said: &str, sql: &str, words: &[Word]) -> Error {
 }
 
 fn place(error: Error, sql: &str, words: &[Word], name: &str) -> Error {
-    let found = words.iter().find(|word| word.text.eq_ignore_ascii_case(name));
+    let found = words
+        .iter()
+        .find(|word| word.text.eq_ignore_ascii_case(name));
     match found {
         Some(word) => error.at(sql, word.line, word.column, word.text.chars().count()),
         None => error,
@@ -86,7 +100,9 @@ fn quoted(text: &str) -> Option<String> {
 
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
-    let scored = known.iter().map(|&known| (strsim::jaro_winkler(&name, known), known));
+    let scored = known
+        .iter()
+        .map(|&known| (strsim::jaro_winkler(&name, known), known));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 > 0.75).then_some(best.1)
 }
@@ -113,7 +129,14 @@ mod tests {
         assert!(hint.contains("events"), "{hint}");
         let (why, at, _) = refused("SELECT nonsense(verb) FROM events");
         assert_eq!(at, Some((1, 8, 8)), "{why}");
-        for sql in ["", "  -- nothing", "SELECT 1; SELECT 2", "DROP TABLE events", "DELETE FROM events", "CREATE TABLE x AS SELECT * FROM events"] {
+        for sql in [
+            "",
+            "  -- nothing",
+            "SELECT 1; SELECT 2",
+            "DROP TABLE events",
+            "DELETE FROM events",
+            "CREATE TABLE x AS SELECT * FROM events",
+        ] {
             let (why, ..) = refused(sql);
             assert!(why.contains("one SELECT"), "{sql}: {why}");
         }
@@ -122,9 +145,21 @@ mod tests {
     #[test]
     fn constructs_that_polars_lacks_are_named_with_what_to_write_instead() {
         for (sql, what, instead) in [
-            ("SELECT DATE_TRUNC('hour', time) AS h FROM events", "DATE_TRUNC", "hour"),
-            ("WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) SELECT * FROM a", "RECURSIVE", "JOIN"),
-            ("SELECT SUM(code) OVER (ORDER BY time ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM events", "ROWS", "minute"),
+            (
+                "SELECT DATE_TRUNC('hour', time) AS h FROM events",
+                "DATE_TRUNC",
+                "hour",
+            ),
+            (
+                "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) SELECT * FROM a",
+                "RECURSIVE",
+                "JOIN",
+            ),
+            (
+                "SELECT SUM(code) OVER (ORDER BY time ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM events",
+                "ROWS",
+                "minute",
+            ),
         ] {
             let (why, at, hint) = refused(sql);
             assert!(why.contains(what), "{sql}: {why}");

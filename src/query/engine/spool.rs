@@ -9,9 +9,10 @@ use std::{
     },
 };
 
-use polars::{io::parquet::write::BatchedWriter, prelude::{
-    DataFrame, ParquetCompression, ParquetWriter, PolarsResult, StatisticsOptions,
-}};
+use polars::{
+    io::parquet::write::BatchedWriter,
+    prelude::{DataFrame, ParquetCompression, ParquetWriter, PolarsResult, StatisticsOptions},
+};
 
 use crate::{
     event::{Event, Standing},
@@ -175,7 +176,10 @@ impl Filler {
             Some(file) => file,
             file @ None => {
                 let number = self.spool.files.fetch_add(1, Ordering::Relaxed);
-                let path = self.spool.directory.join(format!("events-{number}.parquet"));
+                let path = self
+                    .spool
+                    .directory
+                    .join(format!("events-{number}.parquet"));
                 let writer = ParquetWriter::new(File::create(&path)?)
                     .with_compression(ParquetCompression::Lz4Raw)
                     .with_statistics(StatisticsOptions::empty())

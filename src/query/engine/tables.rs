@@ -9,9 +9,9 @@ use std::{
 
 use polars::{
     prelude::{
-        AnonymousScan, AnonymousScanArgs, DataFrame, Engine, HiveOptions, IntoLazy,
-        LazyFrame, PlRefPath, PolarsResult, ScanArgsAnonymous, ScanArgsParquet, SchemaRef,
-        UnionArgs, col, concat,
+        AnonymousScan, AnonymousScanArgs, DataFrame, Engine, HiveOptions, IntoLazy, LazyFrame,
+        PlRefPath, PolarsResult, ScanArgsAnonymous, ScanArgsParquet, SchemaRef, UnionArgs, col,
+        concat,
     },
     sql::SQLContext,
 };
@@ -51,7 +51,11 @@ impl Wanted {
             kept.map(str::to_owned).collect()
         };
         let tables = tables().into_iter();
-        Self(tables.map(|table| (table.name, names(table.columns))).collect())
+        Self(
+            tables
+                .map(|table| (table.name, names(table.columns)))
+                .collect(),
+        )
     }
 
     /// Without what only scrapes and dumps tell.
@@ -93,7 +97,10 @@ pub(super) fn dry_run(sql: &str) -> Result<Wanted, Error> {
             ..ScanArgsAnonymous::default()
         };
         let frame = LazyFrame::anonymous_scan(Arc::new(watcher), args);
-        context.register(table.name, frame.map_err(|error| refusal::explain(&error, sql))?);
+        context.register(
+            table.name,
+            frame.map_err(|error| refusal::explain(&error, sql))?,
+        );
         watchers.push((table.name, seen));
     }
     let frame = plan(context, sql)?;
@@ -350,7 +357,8 @@ impl AnonymousScan for Watcher {
             Some(columns) => columns.iter().map(ToString::to_string).collect(),
             None => self.schema.iter_names().map(ToString::to_string).collect(),
         };
-        let empty = DataFrame::empty_with_schema(&self.schema).select(names.iter().map(String::as_str));
+        let empty =
+            DataFrame::empty_with_schema(&self.schema).select(names.iter().map(String::as_str));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get_or_insert_default().extend(names);
         empty
@@ -394,7 +402,14 @@ mod tests {
 
     #[test]
     fn kinds_and_types_agree() {
-        let kinds = [Kind::Text, Kind::Integer, Kind::Number, Kind::Flag, Kind::Time, Kind::Day];
+        let kinds = [
+            Kind::Text,
+            Kind::Integer,
+            Kind::Number,
+            Kind::Flag,
+            Kind::Time,
+            Kind::Day,
+        ];
         for kind in kinds {
             let column = Builder::new("x", kind, 1).finish();
             assert_eq!(column.dtype(), &data_type(kind));

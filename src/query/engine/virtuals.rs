@@ -151,7 +151,14 @@ impl Known {
         let open = self.open.get(&key)?;
         let &(source, chunk, _) = self.chunks.get(origin.chunk())?;
         let line = origin.line();
-        Some(*open == Origin { source, chunk, line })
+        Some(
+            *open
+                == Origin {
+                    source,
+                    chunk,
+                    line,
+                },
+        )
     }
 }
 

@@ -69,20 +69,39 @@ mod tests {
     fn takes_reasons_apart() {
         let all = |reason: &str| {
             use Part::{Binding, BindingKind, BindingNamespace, GrantedTo, Role, RoleKind};
-            [BindingKind, BindingNamespace, Binding, RoleKind, Role, GrantedTo]
-                .map(|wanted| part(reason, wanted))
+            [
+                BindingKind,
+                BindingNamespace,
+                Binding,
+                RoleKind,
+                Role,
+                GrantedTo,
+            ]
+            .map(|wanted| part(reason, wanted))
         };
         let cluster = r#"RBAC: allowed by ClusterRoleBinding "b:c" of ClusterRole "r" to ServiceAccount "web/shop""#;
         assert_eq!(
             all(cluster),
-            ["ClusterRoleBinding", "", "b:c", "ClusterRole", "r", "ServiceAccount web/shop"]
+            [
+                "ClusterRoleBinding",
+                "",
+                "b:c",
+                "ClusterRole",
+                "r",
+                "ServiceAccount web/shop"
+            ]
         );
         let role = r#"RBAC: allowed by RoleBinding "b\"x/shop" of Role "r" to Group "g h""#;
         assert_eq!(
             all(role),
             ["RoleBinding", "shop", "b\"x", "Role", "r", "Group g h"]
         );
-        for other in ["", "RBAC: ", "RBAC: allowed by ClusterRoleBinding \"b", &format!("{cluster}x")] {
+        for other in [
+            "",
+            "RBAC: ",
+            "RBAC: allowed by ClusterRoleBinding \"b",
+            &format!("{cluster}x"),
+        ] {
             assert_eq!(all(other).concat(), "", "{other}");
         }
     }
