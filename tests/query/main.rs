@@ -69,3 +69,16 @@ fn parameters(id: &str) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+/// The same row with every number as a float: other programs write 2748.0 as 2748.
+#[cfg(feature = "query")]
+fn alike(row: &serde_json::Value) -> serde_json::Value {
+    let members = row.as_object().unwrap().iter();
+    let number = |value: &serde_json::Value| {
+        let number = value.as_f64();
+        number.map_or_else(|| value.clone(), serde_json::Value::from)
+    };
+    members
+        .map(|(name, value)| (name.clone(), number(value)))
+        .collect()
+}

@@ -205,6 +205,20 @@ impl Filler {
     }
 }
 
+/// Frames that were held join the temporary files.
+pub(super) fn write_held(frame: &DataFrame, directory: &Path) -> PolarsResult<()> {
+    let path = directory.join("events-held.parquet");
+    temporary(&path)?.finish(&mut frame.clone()).map(drop)
+}
+
+fn temporary(path: &Path) -> PolarsResult<ParquetWriter<File>> {
+    Ok(ParquetWriter::new(File::create(path)?)
+        .with_compression(ParquetCompression::Lz4Raw)
+        .with_statistics(StatisticsOptions::empty())
+        .with_row_group_size(Some(ROWS))
+        .set_parallel(false))
+}
+
 impl Taker for Filler {
     fn take(&mut self, event: &Event<'_>) {
         if self.failed.is_some() {

@@ -34,7 +34,7 @@ use super::{
     Failure,
     builder::{Builder, schema},
     parse, refusal,
-    spool::{BUDGET, Filled, Filler, Spool},
+    spool::{BUDGET, Filled, Filler, Spool, write_held},
     virtuals::{Known, Needs},
 };
 
@@ -235,41 +235,48 @@ fn events(
     needs.origin |= taken.is_empty();
     let spool = Spool::new(taken, needs, home, BUDGET);
     let read = pipeline::rows(options, detect, progress, &|| Filler::new(&spool))?;
-    let mut parts = Vec::new();
-    let (mut frames, mut paths) = (Vec::new(), Vec::new());
+    let (mut frames, mut on_disk) = (Vec::new(), false);
     for filler in read.takers {
         let Filled { frames: held, file } = filler.finish().map_err(Failure::Other)?;
         frames.extend(held);
-        if let Some(path) = file {
-            paths.push(PlRefPath::try_from_path(&path)?);
+        on_disk |= file.is_some();
+    }
+    // One source and no union of two, for whose rows Polars' streaming engine has no COUNT(*).
+    let held = stacked(frames)?;
+    let whole = match held {
+        Some(frame) if on_disk => {
+            write_held(&frame, home)?;
+            Some(scan(home)?)
         }
-    }
-    if let Some(frame) = stacked(frames)? {
-        parts.push(frame.lazy());
-    }
-    for path in paths {
-        let args = ScanArgsParquet {
-            glob: false,
-            hive_options: HiveOptions::new_disabled(),
-            ..ScanArgsParquet::default()
-        };
-        parts.push(LazyFrame::scan_parquet(path, args)?);
-    }
+        Some(frame) => Some(frame.lazy()),
+        None if on_disk => Some(scan(home)?),
+        None => None,
+    };
     let names: Vec<_> = columns.iter().map(|column| col(column.name)).collect();
-    let frame = if parts.is_empty() {
-        let about: Vec<_> = columns.iter().map(|column| column.about()).collect();
-        DataFrame::empty_with_schema(&schema(&about)).lazy()
-    } else {
-        let known = Known::new(spool.chunks(), read.places, read.open);
-        let looked_up = looked_up.into_iter();
-        let looked_up: Vec<_> = looked_up
-            .map(|(name, wanted)| known.column(wanted, name))
-            .collect();
-        concat(parts, UnionArgs::default())?
-            .with_columns(looked_up)
-            .select(names)
+    let frame = match whole {
+        None => {
+            let about: Vec<_> = columns.iter().map(|column| column.about()).collect();
+            DataFrame::empty_with_schema(&schema(&about)).lazy()
+        }
+        Some(whole) => {
+            let known = Known::new(spool.chunks(), read.places, read.open);
+            let looked_up = looked_up.into_iter();
+            let looked_up: Vec<_> = looked_up
+                .map(|(name, wanted)| known.column(wanted, name))
+                .collect();
+            whole.with_columns(looked_up).select(names)
+        }
     };
     Ok((frame, read.state))
+}
+
+/// The temporary files of a run, as one table.
+fn scan(home: &Path) -> PolarsResult<LazyFrame> {
+    let args = ScanArgsParquet {
+        hive_options: HiveOptions::new_disabled(),
+        ..ScanArgsParquet::default()
+    };
+    LazyFrame::scan_parquet(PlRefPath::try_from_path(home)?, args)
 }
 
 fn stacked(frames: Vec<DataFrame>) -> PolarsResult<Option<DataFrame>> {
