@@ -10,8 +10,7 @@ use std::{
 use polars::{
     prelude::{
         AnonymousScan, AnonymousScanArgs, DataFrame, Engine, HiveOptions, IntoLazy, LazyFrame,
-        PlRefPath, PolarsResult, ScanArgsAnonymous, ScanArgsParquet, SchemaRef, UnionArgs, col,
-        concat,
+        PlRefPath, PolarsResult, ScanArgsAnonymous, ScanArgsParquet, SchemaRef, col,
     },
     sql::SQLContext,
 };
