@@ -1,6 +1,9 @@
 //! The arguments of `satrail query`, `export` and `schema`, and what becomes of them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -146,7 +149,7 @@ pub(super) fn action(args: QueryArgs, around: &Surroundings) -> Result<Action, c
         None => Tables::Logs(Box::new(options(
             input,
             args.metrics,
-            args.config,
+            args.config.as_deref(),
             "query NAME",
             around,
         )?)),
@@ -163,7 +166,8 @@ pub(super) fn action(args: QueryArgs, around: &Surroundings) -> Result<Action, c
 type Filled = Result<String, crate::query::Error>;
 
 fn from_name(name: &str, parameters: &[(String, String)]) -> Result<Filled, config::Error> {
-    if name.ends_with(".sql") {
+    let extension = Path::new(name).extension();
+    if extension.is_some_and(|extension| extension == "sql") {
         let text = fs::read_to_string(name);
         let text =
             text.map_err(|error| config::Error::new(format!("cannot read {name}: {error}")))?;
@@ -193,7 +197,7 @@ pub(super) fn export(
         options: options(
             args.input,
             args.metrics,
-            args.config,
+            args.config.as_deref(),
             "export --output EXPORT",
             around,
         )?,
@@ -219,11 +223,11 @@ pub(super) fn schema(args: SchemaArgs, around: &Surroundings) -> Result<Action, 
 fn options(
     input: InputArgs,
     metrics: ScrapeArgs,
-    file: Option<PathBuf>,
+    file: Option<&Path>,
     command: &str,
     around: &Surroundings,
 ) -> Result<Options, config::Error> {
-    let file = file.as_deref().map(config::ConfigFile::read).transpose()?;
+    let file = file.map(config::ConfigFile::read).transpose()?;
     let config::ConfigFile {
         settings,
         exceptions,

@@ -105,6 +105,7 @@ pub fn queries() -> Vec<Query> {
 }
 
 /// The query of that name.
+#[must_use]
 pub fn query(id: &str) -> Option<Query> {
     let (id, sql) = FILES.iter().find(|(name, _)| *name == id)?;
     Some(read(id, sql))
@@ -116,9 +117,10 @@ pub fn with_parameters(query: &Query, given: &[(String, String)]) -> Result<Stri
     for (name, _) in given {
         if find(name).is_none() {
             let names: Vec<_> = query.parameters.iter().map(|p| p.name).collect();
-            let hint = match names.is_empty() {
-                true => format!("{} has no parameters", query.id),
-                false => format!("{} has {}", query.id, names.join(", ")),
+            let hint = if names.is_empty() {
+                format!("{} has no parameters", query.id)
+            } else {
+                format!("{} has {}", query.id, names.join(", "))
             };
             return Err(Error::new(format!("no parameter '{name}'")).hint(hint));
         }

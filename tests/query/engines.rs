@@ -14,10 +14,10 @@ use super::{alike, parameters, printed, root};
 type Answers = BTreeMap<String, Vec<Value>>;
 
 /// A Python with duckdb and pyspark, as scripts/test makes it.
+#[expect(clippy::print_stderr, reason = "a word about what is not tried")]
 fn python() -> Option<std::ffi::OsString> {
     let python = std::env::var_os("SATRAIL_PYTHON");
     if python.is_none() {
-        // Not a print: other tests of this file do not depend on it.
         eprintln!("not tried: set SATRAIL_PYTHON to a Python that has duckdb and pyspark");
     }
     python

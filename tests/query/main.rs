@@ -2,11 +2,7 @@
 //!
 //! What runs queries needs the feature `query`; what lists them is tried in every build.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that panics has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod docs;
 mod listing;

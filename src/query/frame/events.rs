@@ -93,7 +93,7 @@ columns! {
     hour: Source::Time(|e| span(e, 3600)), "The hour in which it arrived, by its start";
     day: Source::Day(|e| micros(e.time()).and_then(day_of)), "The day on which it arrived";
     stage_time: Source::Time(|e| micros(e.stage_time)), "When this stage was reached (stageTimestamp)";
-    latency_us: Source::Integer(|e| e.duration()), "Microseconds from the arrival to this stage; of a watch that is how long it lasted";
+    latency_us: Source::Integer(latency), "Microseconds from the arrival to this stage; of a watch that is how long it lasted";
     is_request: Source::Input(FromInput::IsRequest), "Whether this event stands for its request: true once for each request, so count requests with WHERE is_request";
     stage: Source::Text(|e| e.stage.as_str().into()), "RequestReceived, ResponseStarted, ResponseComplete or Panic";
     level: Source::Text(|e| e.level.as_str().into()), "How much the audit policy lets the event say: Metadata, Request, RequestResponse";
@@ -161,6 +161,10 @@ pub fn stands_alone(event: &Event<'_>) -> bool {
 
 fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::micros)
+}
+
+fn latency(event: &Event<'_>) -> Option<i64> {
+    event.duration()
 }
 
 fn span(event: &Event<'_>, seconds: i64) -> Option<i64> {
