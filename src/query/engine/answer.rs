@@ -172,8 +172,9 @@ fn json(value: &AnyValue<'_>) -> Value {
             .map_or(Value::Null, |time| {
                 time.format("%Y-%m-%d").to_string().into()
             }),
-        AnyValue::Datetime(time, unit, _) => moment(*time, *unit),
-        AnyValue::DatetimeOwned(time, unit, _) => moment(*time, *unit),
+        AnyValue::Datetime(time, unit, _) | AnyValue::DatetimeOwned(time, unit, _) => {
+            moment(*time, *unit)
+        }
         AnyValue::Float64(number) => float(*number),
         AnyValue::Float32(number) => float(f64::from(*number)),
         other => match (other.extract::<i64>(), other.extract::<u64>()) {

@@ -137,23 +137,20 @@ impl Parts {
         for part in frame.partition_by_stable([PARTITION], true)? {
             let day = part.column(PARTITION)?.date()?.physical().get(0);
             let part = part.drop(PARTITION)?;
-            self.add_to(Some(directory_of(day)), &part)?;
+            self.add_to(Some(&directory_of(day)), &part)?;
         }
         Ok(())
     }
 
-    fn add_to(
-        &mut self,
-        day: Option<String>,
-        frame: &DataFrame,
-    ) -> polars::error::PolarsResult<()> {
-        if !self.open.contains_key(&day) {
+    fn add_to(&mut self, day: Option<&str>, frame: &DataFrame) -> polars::error::PolarsResult<()> {
+        let key = day.map(str::to_owned);
+        if !self.open.contains_key(&key) {
             if self.open.len() >= OPEN_DAYS
                 && let Some((_, oldest)) = self.open.pop_first()
             {
                 oldest.finish()?;
             }
-            let folder = match &day {
+            let folder = match day {
                 Some(day) => self.folder.join(day),
                 None => self.folder.clone(),
             };
@@ -164,9 +161,9 @@ impl Parts {
                 .with_compression(ParquetCompression::Zstd(None))
                 .with_statistics(StatisticsOptions::default())
                 .batched(frame.schema())?;
-            self.open.insert(day.clone(), writer);
+            self.open.insert(key.clone(), writer);
         }
-        match self.open.get_mut(&day) {
+        match self.open.get_mut(&key) {
             Some(writer) => writer.write_batch(frame),
             None => Ok(()),
         }

@@ -148,7 +148,7 @@ pub(super) fn fill(
             Some(path) => tempfile::tempdir_in(path)?,
             None => tempfile::tempdir()?,
         };
-        let (frame, state) = events(options, columns, detect, home.path(), progress)?;
+        let (frame, state) = events(options, &columns, detect, home.path(), progress)?;
         frames.insert("events", frame);
         directory = Some(home);
         state
@@ -214,14 +214,14 @@ fn schema_of(column: &Column) -> polars::prelude::Schema {
 
 fn events(
     options: &Options,
-    columns: Vec<&'static EventColumn>,
+    columns: &[&'static EventColumn],
     detect: bool,
     home: &Path,
     progress: &dyn Progress,
 ) -> Result<(LazyFrame, State), Failure> {
     let mut needs = Needs::default();
     let (mut taken, mut looked_up) = (Vec::new(), Vec::new());
-    for &column in &columns {
+    for &column in columns {
         match column.source {
             Source::Input(wanted) => {
                 needs.add(wanted);

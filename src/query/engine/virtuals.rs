@@ -1,4 +1,4 @@
-//! Columns that are known only when everything has been read: file, line, is_request.
+//! Columns that are known only when everything has been read: `file`, `line`, `is_request`.
 //!
 //! While reading, a row notes where it stands as (chunk, line in the chunk) and what it means for its request;
 //! the rest is looked up as the query runs.
@@ -60,6 +60,9 @@ impl OriginKey {
     }
 }
 
+/// What looks the values of a column up.
+type Lookup = fn(&Known, &[Column]) -> PolarsResult<Column>;
+
 /// What is known when everything has been read.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -93,18 +96,17 @@ impl Known {
     /// The expression for a column.
     pub(super) fn column(self: &Arc<Self>, wanted: FromInput, name: &'static str) -> Expr {
         let known = Arc::clone(self);
-        let (inputs, data_type, function): (_, _, fn(&Self, &[Column]) -> PolarsResult<Column>) =
-            match wanted {
-                FromInput::File => (vec![col(ORIGIN)], DataType::String, Self::files),
-                FromInput::Line => (vec![col(ORIGIN)], DataType::Int64, Self::lines),
-                // Nothing is open: the event itself knows.
-                FromInput::IsRequest if self.open.is_empty() => return col(COUNTS).alias(name),
-                FromInput::IsRequest => (
-                    vec![col(COUNTS), col(OPENING), col(ORIGIN)],
-                    DataType::Boolean,
-                    Self::requests,
-                ),
-            };
+        let (inputs, data_type, function): (_, _, Lookup) = match wanted {
+            FromInput::File => (vec![col(ORIGIN)], DataType::String, Self::files),
+            FromInput::Line => (vec![col(ORIGIN)], DataType::Int64, Self::lines),
+            // Nothing is open: the event itself knows.
+            FromInput::IsRequest if self.open.is_empty() => return col(COUNTS).alias(name),
+            FromInput::IsRequest => (
+                vec![col(COUNTS), col(OPENING), col(ORIGIN)],
+                DataType::Boolean,
+                Self::requests,
+            ),
+        };
         map_multiple(
             move |columns| function(&known, columns),
             inputs,
