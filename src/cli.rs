@@ -8,6 +8,7 @@ mod rbac;
 mod cron;
 mod account;
 mod inventory;
+mod query;
 mod surroundings;
 mod action;
 mod shell;
@@ -40,6 +41,7 @@ Examples:
   satrail accounts /var/log/kubernetes/audit      who does what
   satrail account shop/web DIR                    all about one of them
   satrail rbac --account shop/web DIR             the role that an account needs
+  satrail query who-lists-secrets DIR             SQL over the log
   satrail explain secret-listing                  what a detector looks for
 
 Exit codes:
@@ -80,6 +82,15 @@ enum Command {
     /// Say which findings of `satrail cron` are not to be reported again, until when, and who answers for it
     #[command(after_help = cron::SUPPRESS_EXAMPLES)]
     Suppress(cron::SuppressArgs),
+    /// Run SQL over audit events, findings and samples
+    #[command(after_help = query::EXAMPLES)]
+    Query(Box<query::QueryArgs>),
+    /// Write the tables of `satrail query` as Parquet, for any engine
+    #[command(after_help = query::EXPORT_EXAMPLES)]
+    Export(Box<query::ExportArgs>),
+    /// Print the tables of `satrail query`: their columns, types and meaning
+    #[command(after_help = query::SCHEMA_EXAMPLES)]
+    Schema(query::SchemaArgs),
     /// List what satrail looks for
     Detectors(DetectorsArgs),
     /// Print one detector's documentation

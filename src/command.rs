@@ -13,6 +13,7 @@ mod metrics;
 mod rbac;
 mod inventory;
 mod dump;
+mod query;
 mod detectors;
 mod explain;
 mod cron;
@@ -27,6 +28,7 @@ pub use explain::explain;
 pub use inventory::inventory;
 pub use merge::merge;
 pub use metrics::metrics;
+pub use query::{export, query, query_list, query_text, schema};
 pub use rbac::rbac;
 pub use scan::scan;
 pub use suppress::suppress;
@@ -51,6 +53,10 @@ pub enum Error {
     /// What was asked for does not exist.
     #[error(transparent)]
     Usage(#[from] config::Error),
+    /// The query could not be run.
+    #[cfg(feature = "query")]
+    #[error(transparent)]
+    Query(#[from] crate::query::Failure),
     /// The result could not be written.
     #[error("cannot write to {to}: {why}")]
     Output {
@@ -67,6 +73,25 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Usage(error) => error.hint.as_deref(),
+            #[cfg(feature = "query")]
+            Self::Query(crate::query::Failure::Sql(error)) => error.hint.as_deref(),
+            #[cfg(feature = "query")]
+            Self::Query(_) => None,
+            Self::Pipeline(_) | Self::State(_) | Self::Delivery(_) | Self::Output { .. } => None,
+        }
+    }
+
+    /// The place that it is about, a few lines.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<String> {
+        match self {
+            Self::Usage(error) => error.excerpt.clone(),
+            #[cfg(feature = "query")]
+            Self::Query(crate::query::Failure::Sql(error)) => {
+                error.at.as_ref().map(ToString::to_string)
+            }
+            #[cfg(feature = "query")]
+            Self::Query(_) => None,
             Self::Pipeline(_) | Self::State(_) | Self::Delivery(_) | Self::Output { .. } => None,
         }
     }

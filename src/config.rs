@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod roles;
 mod inventory;
+mod query;
 mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
@@ -16,6 +17,7 @@ pub use cron::{CronConfig, Delivery, SuppressConfig};
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use inventory::InventoryConfig;
+pub use query::{ExportConfig, QueryConfig, RowOutput, Tables};
 pub use roles::{AccountConfig, RbacConfig, parse_account};
 pub use units::{parse_bound, parse_days, parse_duration, parse_size, parse_step, parse_threads};
 

@@ -14,6 +14,7 @@ pub mod permission;
 pub mod rbac;
 pub mod pipeline;
 pub mod output;
+pub mod query;
 pub mod alert;
 pub mod checkpoint;
 pub mod deliver;

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let exit = match Action::from_arguments(env::args_os(), &around) {
         Ok(action) => match run(&action) {
             Ok(verdict) => conclude(&verdict),
-            Err(error) => fail(&error, error.hint()),
+            Err(error) => fail(&error, error.excerpt().as_deref(), error.hint()),
         },
         Err(refusal) => refuse(&refusal),
     };
@@ -38,6 +38,11 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
         Action::Metrics(config) => command::metrics(config),
         Action::Cron(config) => command::cron(config),
         Action::Suppress(config) => command::suppress(config),
+        Action::Query(config) => command::query(config),
+        Action::QueryList(output) => command::query_list(output),
+        Action::QueryText(sql) => command::query_text(sql),
+        Action::Export(config) => command::export(config),
+        Action::Schema(table, output) => command::schema(table.as_deref(), output),
         Action::Detectors(output) => command::detectors(output),
         Action::Explain(id, look) => command::explain(id, *look),
         Action::Completions(shell) => cli::completions(*shell),
@@ -54,7 +59,7 @@ fn conclude(verdict: &Verdict) -> Exit {
 
 fn refuse(refusal: &Refusal) -> Exit {
     match refusal {
-        Refusal::Usage(error) => fail(error, error.hint.as_deref()),
+        Refusal::Usage(error) => fail(error, error.excerpt.as_deref(), error.hint.as_deref()),
         Refusal::Clap(error) => {
             // clap knows its stream and its colours; a closed one is no reason to complain.
             let _ = error.print();
@@ -67,8 +72,12 @@ fn refuse(refusal: &Refusal) -> Exit {
     }
 }
 
-fn fail(error: &dyn Display, hint: Option<&str>) -> Exit {
+fn fail(error: &dyn Display, excerpt: Option<&str>, hint: Option<&str>) -> Exit {
     say("error", &error.to_string());
+    for line in excerpt.into_iter().flat_map(str::lines) {
+        // If standard error is closed, there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "  {}", shown(line));
+    }
     if let Some(hint) = hint {
         say("hint", hint);
     }

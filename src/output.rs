@@ -17,6 +17,7 @@ mod alertmanager;
 mod rbac;
 mod inventory;
 mod catalogue;
+mod rows;
 mod atomic;
 
 pub use account::{AccountPage, write_pages};
@@ -31,6 +32,7 @@ pub use paper::Look;
 pub use rbac::{
     AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,
 };
+pub use rows::{RowFormat, Rows};
 pub use units::thousands;
 
 use std::{

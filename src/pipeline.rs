@@ -23,6 +23,7 @@ mod scrapes;
 mod telemetry;
 mod state;
 mod usage;
+mod rows;
 mod run;
 mod cumulative;
 mod held;
@@ -38,6 +39,7 @@ pub use report::{
     Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
     Reconciliation, Report, SkippedCount, Trouble,
 };
+pub use rows::{Taken, Taker, rows};
 pub use run::{
     Error, accounts, dossiers, dossiers_and_usage, permissions, permissions_and_usage, scan,
     scan_and_usage, telemetry, usage,

@@ -11,8 +11,8 @@ use clap_complete::Shell;
 use crate::{
     config::{
         self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, CronConfig,
-        InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, RbacConfig, SuppressConfig,
-        selection, window,
+        ExportConfig, InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, QueryConfig,
+        RbacConfig, RowOutput, SuppressConfig, selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -27,7 +27,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
-    cron, inventory, rbac,
+    cron, inventory, query, rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -55,6 +55,16 @@ pub enum Action {
     Cron(Box<CronConfig>),
     /// `satrail suppress`
     Suppress(SuppressConfig),
+    /// `satrail query`
+    Query(Box<QueryConfig>),
+    /// `satrail query --list`
+    QueryList(RowOutput),
+    /// `satrail query --show`
+    QueryText(String),
+    /// `satrail export`
+    Export(Box<ExportConfig>),
+    /// `satrail schema`
+    Schema(Option<String>, RowOutput),
     /// `satrail detectors`
     Detectors(Output),
     /// `satrail explain`
@@ -112,6 +122,9 @@ impl Action {
             Command::Metrics(args) => Self::Metrics(Box::new(metrics(args, around)?)),
             Command::Cron(args) => Self::Cron(Box::new(cron::config(*args, around)?)),
             Command::Suppress(args) => Self::Suppress(cron::suppress(args, around)?),
+            Command::Query(args) => query::action(*args, around)?,
+            Command::Export(args) => Self::Export(Box::new(query::export(*args, around)?)),
+            Command::Schema(args) => query::schema(args, around)?,
             Command::Detectors(args) => Self::Detectors(output(args.output, around)),
             Command::Explain { id } => Self::Explain(id, around.stdout),
             Command::Completions { shell } => Self::Completions(shell),
@@ -147,7 +160,7 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     }
     let strict = args.input.strict;
     let progress = progress(&args.input, around);
-    let options = scan_input(args.input, args.metrics, around)?;
+    let options = scan_input(args.input, args.metrics, "scan", around)?;
     let inventory = args.dumps.beside(&options.paths)?;
     let mut output = output(args.output, around);
     output.look.detailed = args.verbose;
@@ -159,9 +172,10 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
 }
 
 /// Metrics alone are read if only they are named: then standard input is no log.
-fn scan_input(
+pub(super) fn scan_input(
     args: InputArgs,
     metrics: ScrapeArgs,
+    command: &str,
     around: &Surroundings,
 ) -> Result<Options, config::Error> {
     let alone = args.paths.is_empty() && !metrics.metrics.is_empty();
@@ -171,7 +185,7 @@ fn scan_input(
             "standard input cannot be both the audit log and the metrics",
         ));
     }
-    let mut options = input(args, "scan", alone, around)?;
+    let mut options = input(args, command, alone, around)?;
     options.metrics = metrics.metrics;
     options.scrape_hints = metrics.hints.into();
     Ok(options)

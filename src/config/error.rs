@@ -7,6 +7,8 @@ use std::fmt;
 pub struct Error {
     /// One line.
     pub why: String,
+    /// The place that it is about, a few lines.
+    pub excerpt: Option<String>,
     /// What to do about it, one line.
     pub hint: Option<String>,
 }
@@ -17,6 +19,7 @@ impl Error {
     pub fn new(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
+            excerpt: None,
             hint: None,
         }
     }

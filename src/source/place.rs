@@ -92,6 +92,18 @@ impl Places {
         self.sources.get(&source).map_or("?", |lines| &lines.name)
     }
 
+    /// Every chunk: its source, its offset, and how many lines stand before it in that source.
+    pub fn chunks(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        self.sources.iter().flat_map(|(&source, lines)| {
+            let mut before = 0;
+            lines.chunks.iter().map(move |(&chunk, &n)| {
+                let start = before;
+                before += u64::from(n);
+                (source, chunk, start)
+            })
+        })
+    }
+
     /// The file and the line number of `origin`.
     #[must_use]
     pub fn resolve(&self, origin: Origin) -> Place {
