@@ -129,21 +129,12 @@ impl Book {
 
     fn look(&mut self, input: &Input, taken: &mut Taken, clock: Clock) -> Result<Look, Trouble> {
         let name = input.name();
-        let failed = |error: io::Error| Trouble {
-            file: name.to_owned(),
-            why: error.to_string(),
-            unreadable: true,
-            incomplete: true,
-        };
+        let failed = |error: io::Error| Trouble::failed(name, &error);
         if input.stored_bytes().is_none() {
             let error = io::Error::other("it is no regular file: only those can be followed");
             return Err(failed(error));
         }
-        let stat = match Stat::of(input) {
-            // Rotated away between the walk and now: it turns up under its new name.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
-            stat => stat.map_err(failed)?,
-        };
+        let stat = Stat::of(input).map_err(failed)?;
         if let Some(seen) = self.names.get(name)
             && seen.stat == stat
             && (!seen.waits || stat.age(clock.system) < SETTLED)

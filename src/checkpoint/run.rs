@@ -130,8 +130,12 @@ impl Checkpoint {
             .map(|input| input.name().to_owned())
             .collect();
         let scrapes = source::find(&options.metrics);
-        let mut troubles: Vec<Trouble> = found.troubles;
-        troubles.extend(scrapes.troubles);
+        let listed = found.troubles.into_iter().chain(scrapes.troubles);
+        let named: BTreeSet<_> = options.paths.iter().chain(&options.metrics).collect();
+        let mut named_or_here: Vec<Trouble> = listed
+            .filter(|trouble| !trouble.is_gone() || named.contains(&PathBuf::from(&trouble.file)))
+            .collect();
+        let mut troubles = Vec::new();
         let mut scrapes = self.new_scrapes(scrapes.inputs, &mut troubles);
         let mut left = found.inputs;
         let mut tries = 0;
@@ -158,7 +162,10 @@ impl Checkpoint {
             troubles.extend(round.troubles);
             left = round.later;
         }
-        self.settle(&names, troubles, plan)
+        // What was rotated away meanwhile turns up under its new name, in this run or the next one.
+        troubles.retain(|trouble| !trouble.is_gone());
+        named_or_here.append(&mut troubles);
+        self.settle(&names, named_or_here, plan)
     }
 
     /// Reads one round and adds it; `false` if a file was not the same at the end.
@@ -212,12 +219,7 @@ impl Checkpoint {
             match fs::read(path) {
                 Ok(bytes) => self.book.is_new_scrape(xxh3_128(&bytes), now),
                 Err(error) => {
-                    troubles.push(Trouble {
-                        file: input.name().to_owned(),
-                        why: error.to_string(),
-                        unreadable: true,
-                        incomplete: true,
-                    });
+                    troubles.push(Trouble::failed(input.name(), &error));
                     false
                 }
             }
