@@ -402,7 +402,10 @@ fn detectors_that_need_addresses_are_blind_without_them() {
     let blind = |lines: &[String]| -> BTreeSet<&'static str> {
         let mut state = State::default();
         state.observe_all(&parsed(lines, &mut Vec::new()));
-        let coverage = state.detectors.coverage(&state.log, &Settings::default()).into_iter();
+        let coverage = state
+            .detectors
+            .coverage(&state.log, &Settings::default())
+            .into_iter();
         let by_addresses = coverage.filter(|(_, coverage)| {
             coverage
                 .blind

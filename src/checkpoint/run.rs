@@ -184,11 +184,7 @@ impl Checkpoint {
         }
         let mut options = options.clone();
         let horizon = self.held.horizon(plan.retention_days, self.clock.now);
-        let asked = match options.window.since {
-            Some(Bound::At(since)) => Some(since),
-            _ => None,
-        };
-        options.window.since = asked.max(horizon).map(Bound::At);
+        options.window.since = horizon.map(Bound::Horizon);
         let harvest = self.held.read(inputs, scrapes, &options, progress)?;
         if self.book.done(&round.parts, &harvest, self.clock).is_err() {
             return Ok(false);
@@ -262,7 +258,7 @@ impl Checkpoint {
             .and_then(|metrics| metrics.last_scrape);
         let moment = Moment {
             now: self.clock.now,
-            newest: report.input.last_event.max(scraped),
+            newest: self.held.newest_event(self.clock.now)?.max(scraped),
             resolved_after: plan.resolved_after,
         };
         let mut before = self.followed()?;

@@ -57,7 +57,10 @@ fn a_newline_that_comes_late_does_no_harm_after_rotation() {
     site.age("audit.log", 11);
     site.holds(&[&all[..100]]);
     site.append("audit.log", "\n".to_owned() + &joined(&all[100..200]));
-    site.write("audit-1.log.gz", gzip(fs::read(site.log("audit.log")).unwrap()));
+    site.write(
+        "audit-1.log.gz",
+        gzip(fs::read(site.log("audit.log")).unwrap()),
+    );
     site.remove("audit.log");
     site.write("audit.log", joined(&all[200..300]));
     let report = site.holds(&[&all[..300]]);
@@ -77,7 +80,14 @@ fn a_file_is_known_after_rename_compression_and_move() {
 
     // While it is compressed, part of it stands in the .gz; then all of it does.
     let packed = gzip(joined(&all[..200]));
-    for bytes in [0, 5, packed.len() / 10, packed.len() / 2, packed.len() - 4, packed.len()] {
+    for bytes in [
+        0,
+        5,
+        packed.len() / 10,
+        packed.len() / 2,
+        packed.len() - 4,
+        packed.len(),
+    ] {
         site.write("audit-1.log.gz", &packed[..bytes]);
         site.append("audit.log", "");
         site.holds(&[&all[..230]]);
@@ -194,7 +204,10 @@ fn a_late_file_from_another_apiserver_counts() {
     site.write("cp-2/audit.log", joined(&all[..300]));
     let report = site.holds(&[&all[..500]]);
     assert_eq!(report["input"]["files"], 2);
-    assert_eq!(report["input"]["first_event"], "2026-11-22T04:24:45.012802Z");
+    assert_eq!(
+        report["input"]["first_event"],
+        "2026-11-22T04:24:45.012802Z"
+    );
 }
 
 #[test]

@@ -40,7 +40,11 @@ fn grows(text: &str, pieces: usize, lines: &[String]) -> Value {
         let (from, to) = (text.len() * n / pieces, text.len() * (n + 1) / pieces);
         site.append("audit.log", &text[from..to]);
         report = site.report(&[]);
-        assert_eq!(report["input"]["bad_lines"], 0, "{n}: {}", report["coverage"]);
+        assert_eq!(
+            report["input"]["bad_lines"], 0,
+            "{n}: {}",
+            report["coverage"]
+        );
     }
     assert_eq!(report["coverage"]["troubles"], Value::from([(); 0]));
     assert_holds(&report, lines);
@@ -102,7 +106,10 @@ fn damage_of_a_compressed_file_stays_in_the_report() {
     assert!((350..400).contains(&events), "{events}");
     site.append("audit.log", joined(&all[400..401]));
     let second = site.report(&[]);
-    assert_eq!(second["coverage"]["troubles"], first["coverage"]["troubles"]);
+    assert_eq!(
+        second["coverage"]["troubles"],
+        first["coverage"]["troubles"]
+    );
     assert_eq!(second["input"]["events"], events + 1);
     assert_eq!(site.run(&["--strict", "--fail-on", "never"]).code, Some(2));
     // It was still being written.
@@ -148,11 +155,17 @@ fn bad_lines_are_counted_once() {
         assert_eq!(report["input"]["bad_lines"], 1);
         assert_eq!(report["input"]["events"], 50);
         let bad = &report["coverage"]["bad_lines"][0];
-        assert_eq!((&bad["file"], &bad["line"]), (&"logs/audit.log".into(), &51.into()));
+        assert_eq!(
+            (&bad["file"], &bad["line"]),
+            (&"logs/audit.log".into(), &51.into())
+        );
     }
     site.rename("audit.log", "audit-1.log");
     let report = site.report(&[]);
-    assert_eq!(report["coverage"]["bad_lines"][0]["file"], "logs/audit-1.log");
+    assert_eq!(
+        report["coverage"]["bad_lines"][0]["file"],
+        "logs/audit-1.log"
+    );
     // A bad line of an earlier run is no failure of this one.
     assert_eq!(site.run(&["--strict", "--fail-on", "never"]).code, Some(0));
     site.append("audit-1.log", "[1,\n");
@@ -166,7 +179,11 @@ fn standard_input_and_pipes_are_no_logs_to_follow() {
     let state = state.to_str().unwrap();
     let run = site.satrail(&["cron", "-", "--state", state]);
     assert_eq!(run.code, Some(2));
-    assert!(run.said.contains("standard input cannot be followed"), "{}", run.said);
+    assert!(
+        run.said.contains("standard input cannot be followed"),
+        "{}",
+        run.said
+    );
     assert!(!fs::exists(state).unwrap());
     let run = site.satrail(&["cron", "logs", "--state", state, "--dedup"]);
     assert_eq!(run.code, Some(2));

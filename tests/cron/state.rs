@@ -30,7 +30,10 @@ fn refused(site: &Site, why: &str) {
     let before = fs::read(site.state()).unwrap();
     let there = files(site);
     let suppress = ["suppress", "--state", "state", "--list"];
-    let runs: [Run; 2] = [site.run(&["--findings-out", "findings.jsonl"]), site.satrail(&suppress)];
+    let runs: [Run; 2] = [
+        site.run(&["--findings-out", "findings.jsonl"]),
+        site.satrail(&suppress),
+    ];
     for run in runs {
         assert_eq!(run.code, Some(2), "{}", run.said);
         assert_eq!(run.out, "");
@@ -59,7 +62,11 @@ fn a_state_in_use_is_refused() {
         site.satrail(&["suppress", "--state", "state", "--list"]),
     ] {
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{}", run.said);
-        assert!(run.said.contains("state is in use by another run"), "{}", run.said);
+        assert!(
+            run.said.contains("state is in use by another run"),
+            "{}",
+            run.said
+        );
     }
     holder.execute_batch("ROLLBACK").unwrap();
     drop(holder);
@@ -94,7 +101,10 @@ fn what_is_no_state_is_refused() {
     }
     let site = used();
     fs::remove_file(site.state()).unwrap();
-    sql(&site.state(), "CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    sql(
+        &site.state(),
+        "CREATE TABLE t (a); INSERT INTO t VALUES (1)",
+    );
     refused(&site, "database of another program");
 }
 
@@ -104,7 +114,6 @@ fn a_damaged_state_is_refused() {
     let whole = fs::read(site.state()).unwrap();
     for bytes in [100, 512, 4096, whole.len() / 2, whole.len() - 1] {
         fs::write(site.state(), &whole[..bytes]).unwrap();
-        println!("{bytes} of {}", whole.len());
         refused(&site, "damaged");
     }
     // The same file as it was is good again.
@@ -119,7 +128,8 @@ fn flipped_bytes_are_found() {
     for name in ["files", "kept", "day/%"] {
         let whole = fs::read(site.state()).unwrap();
         let middle = "substr(bytes, 1, length(bytes) / 2) || x'ff00ff' || substr(bytes, length(bytes) / 2 + 4)";
-        let flip = format!("UPDATE part SET bytes = CAST({middle} AS BLOB) WHERE name LIKE '{name}'");
+        let flip =
+            format!("UPDATE part SET bytes = CAST({middle} AS BLOB) WHERE name LIKE '{name}'");
         sql(&site.state(), &flip);
         let changed = fs::read(site.state()).unwrap();
         assert!(changed != whole, "{name}");
@@ -131,7 +141,10 @@ fn flipped_bytes_are_found() {
     }
     for column in ["body", "history"] {
         let whole = fs::read(site.state()).unwrap();
-        sql(&site.state(), &format!("UPDATE finding SET {column} = substr({column}, 2)"));
+        sql(
+            &site.state(),
+            &format!("UPDATE finding SET {column} = substr({column}, 2)"),
+        );
         refused_run(&site);
         fs::write(site.state(), &whole).unwrap();
     }
@@ -159,7 +172,10 @@ fn a_state_that_lacks_something_is_refused() {
 #[test]
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let site = used();
-    sql(&site.state(), "UPDATE meta SET value = '0' WHERE name = 'format'");
+    sql(
+        &site.state(),
+        "UPDATE meta SET value = '0' WHERE name = 'format'",
+    );
     refused(&site, "written by another version of satrail");
     refused(&site, "move the file away");
 }
@@ -175,7 +191,11 @@ fn places_where_no_state_can_be_are_named() {
     ] {
         let run = site.satrail(&["cron", "logs", "--state", state]);
         assert_eq!(run.code, Some(2), "{}", run.said);
-        assert!(run.said.contains(why) && run.said.contains(state), "{}", run.said);
+        assert!(
+            run.said.contains(why) && run.said.contains(state),
+            "{}",
+            run.said
+        );
         let run = site.satrail(&["suppress", "--state", state, "--list"]);
         assert_eq!(run.code, Some(2), "{}", run.said);
     }

@@ -33,13 +33,19 @@ fn a_finding_is_new_once_then_goes_on_then_is_over_and_may_come_back() {
     // What this run says is what the next one knows.
     let quiet = site.report(&[]);
     assert_eq!(three(&quiet), ["ongoing"; 3]);
-    assert!(statuses(&quiet).iter().all(|s| s.ends_with("ongoing")), "{quiet}");
+    assert!(
+        statuses(&quiet).iter().all(|s| s.ends_with("ongoing")),
+        "{quiet}"
+    );
 
     site.append("audit.log", joined(&of_deployer));
     let report = site.report(&[]);
     assert_eq!(three(&report), ["ongoing", "resolved", "resolved"]);
     assert_eq!(count(&report, LEGACY.0, "deployer", "ci"), 2 * 73);
-    assert_eq!(three(&site.report(&[])), ["ongoing", "resolved", "resolved"]);
+    assert_eq!(
+        three(&site.report(&[])),
+        ["ongoing", "resolved", "resolved"]
+    );
 
     site.append("audit.log", joined(&of("shop:default", &later)));
     let report = site.report(&["--new"]);
@@ -56,11 +62,17 @@ fn a_finding_is_new_once_then_goes_on_then_is_over_and_may_come_back() {
 fn it_is_over_when_the_span_that_was_asked_for_is() {
     let (site, all) = (Site::new(), &sample()[..300]);
     site.write("audit.log", joined(&on("2024-03-01", all)));
-    site.append("audit.log", joined(&of("ci:deployer", &on("2024-03-03", all))));
+    site.append(
+        "audit.log",
+        joined(&of("ci:deployer", &on("2024-03-03", all))),
+    );
     let span = ["--resolved-after", "3d"];
     assert_eq!(three(&site.report(&span)), ["new"; 3]);
     assert_eq!(three(&site.report(&span)), ["ongoing"; 3]);
-    assert_eq!(three(&site.report(&[])), ["ongoing", "resolved", "resolved"]);
+    assert_eq!(
+        three(&site.report(&[])),
+        ["ongoing", "resolved", "resolved"]
+    );
 }
 
 #[test]
@@ -71,15 +83,25 @@ fn news_are_all_that_new_shows_and_nothing_is_nothing() {
     assert_eq!(run.code, Some(1));
     assert!(run.out.contains("monitoring/prometheus") || run.out.contains("prometheus"));
     let run = site.run(&["--new"]);
-    assert_eq!((run.code, run.out.as_str(), run.said.as_str()), (Some(0), "", ""));
+    assert_eq!(
+        (run.code, run.out.as_str(), run.said.as_str()),
+        (Some(0), "", "")
+    );
     let report = site.report(&["--new"]);
     assert_eq!(report["findings"], Value::from([(); 0]));
     assert_eq!(report["input"]["events"], 300);
-    site.append("audit.log", joined(&of("ci:deployer", &on("2024-03-03", all))));
+    site.append(
+        "audit.log",
+        joined(&of("ci:deployer", &on("2024-03-03", all))),
+    );
     let run = site.run(&["--new"]);
     // What is over is news, and no reason to fail.
     assert_eq!(run.code, Some(0), "{}", run.said);
-    assert!(run.out.contains("resolved") && !run.out.contains("deployer"), "{}", run.out);
+    assert!(
+        run.out.contains("resolved") && !run.out.contains("deployer"),
+        "{}",
+        run.out
+    );
     assert_eq!(site.run(&["--new"]).out, "");
 }
 
@@ -178,7 +200,8 @@ fn refusing() -> String {
                     break;
                 }
             }
-            let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             connection.write_all(answer).unwrap();
         }
     });
@@ -192,9 +215,16 @@ fn the_findings_file_says_what_the_report_says() {
     for expected in ["new", "ongoing"] {
         let report = site.report(&["--findings-out", "findings.jsonl", "--new"]);
         let text = fs::read_to_string(site.path("findings.jsonl")).unwrap();
-        let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
         assert_eq!(lines.len(), 7);
-        assert!(lines.iter().all(|line| line["type"] == "finding" && line["status"] == expected));
+        assert!(
+            lines
+                .iter()
+                .all(|line| line["type"] == "finding" && line["status"] == expected)
+        );
         let shown = if expected == "new" { 7 } else { 0 };
         assert_eq!(report["findings"].as_array().unwrap().len(), shown);
     }

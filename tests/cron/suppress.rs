@@ -34,7 +34,15 @@ fn suppress(site: &Site, more: &[&str]) -> Run {
 fn put(site: &Site, fingerprint: &str) {
     let run = suppress(
         site,
-        &[fingerprint, "--until", "2999-01-31", "--reason", "OPS-12", "--owner", "team-ci"],
+        &[
+            fingerprint,
+            "--until",
+            "2999-01-31",
+            "--reason",
+            "OPS-12",
+            "--owner",
+            "team-ci",
+        ],
     );
     assert_eq!(run.code, Some(0), "{}", run.said);
 }
@@ -56,10 +64,16 @@ fn a_suppressed_finding_is_gone_without_a_word_and_comes_back_as_new() {
         assert_eq!(status(&report), None);
         let applied = &report["exceptions"]["applied"][0];
         assert_eq!(applied["fingerprint"], *fingerprint);
-        assert_eq!((&applied["owner"], &applied["findings"]), (&"team-ci".into(), &1.into()));
+        assert_eq!(
+            (&applied["owner"], &applied["findings"]),
+            (&"team-ci".into(), &1.into())
+        );
     }
     let run = suppress(&site, &["--remove", &fingerprint]);
-    assert_eq!((run.code, run.out.as_str()), (Some(0), "nothing is suppressed\n"));
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(0), "nothing is suppressed\n")
+    );
     let run = site.run(&["--new"]);
     assert_eq!(run.code, Some(1));
     assert!(run.out.contains("prometheus"), "{}", run.out);
@@ -77,15 +91,30 @@ fn a_suppression_ends_with_its_day() {
     state.close().unwrap();
     let report = site.report(&["--new"]);
     assert_eq!(status(&report), Some("new"));
-    assert_eq!(report["exceptions"]["expired"][0]["fingerprint"], *fingerprint);
-    assert!(suppress(&site, &["--list"]).out.contains("until 2024-01-31, over"));
+    assert_eq!(
+        report["exceptions"]["expired"][0]["fingerprint"],
+        *fingerprint
+    );
+    assert!(
+        suppress(&site, &["--list"])
+            .out
+            .contains("until 2024-01-31, over")
+    );
 }
 
 #[test]
 fn worse_than_accepted_is_reported_all_the_same() {
     let (site, fingerprint) = told();
     let arguments = [
-        &fingerprint, "--until", "2999-01-31", "--reason", "x", "--owner", "y", "--severity-at-most", "medium",
+        &fingerprint,
+        "--until",
+        "2999-01-31",
+        "--reason",
+        "x",
+        "--owner",
+        "y",
+        "--severity-at-most",
+        "medium",
     ];
     assert_eq!(suppress(&site, &arguments).code, Some(0));
     assert_eq!(status(&site.report(&[])), Some("ongoing"));
@@ -95,7 +124,11 @@ fn worse_than_accepted_is_reported_all_the_same() {
 fn what_matches_nothing_is_named() {
     let (site, _) = told();
     put(&site, UNKNOWN);
-    assert!(suppress(&site, &["--list"]).out.contains("no finding of the last run"));
+    assert!(
+        suppress(&site, &["--list"])
+            .out
+            .contains("no finding of the last run")
+    );
     let report = site.report(&[]);
     assert_eq!(report["exceptions"]["unused"][0]["fingerprint"], UNKNOWN);
     assert!(site.run(&[]).out.contains(UNKNOWN));
@@ -104,7 +137,17 @@ fn what_matches_nothing_is_named() {
 #[test]
 fn what_cannot_be_suppressed_is_refused() {
     let (site, fingerprint) = told();
-    let full = |until| [&fingerprint, "--until", until, "--reason", "x", "--owner", "y"];
+    let full = |until| {
+        [
+            &fingerprint,
+            "--until",
+            until,
+            "--reason",
+            "x",
+            "--owner",
+            "y",
+        ]
+    };
     for (arguments, why) in [
         (&full("2024-01-31")[..], "--until 2024-01-31 is over"),
         (&full("tomorrow"), "--until"),
@@ -112,7 +155,18 @@ fn what_cannot_be_suppressed_is_refused() {
         (&full("2999-01-31")[..3], "--reason"),
         (&["--remove", UNKNOWN], "is not suppressed"),
         (&["--remove", "3f2a"], "32 hexadecimal digits"),
-        (&["3F2A", "--until", "2999-01-31", "--reason", "x", "--owner", "y"], "32 hexadecimal digits"),
+        (
+            &[
+                "3F2A",
+                "--until",
+                "2999-01-31",
+                "--reason",
+                "x",
+                "--owner",
+                "y",
+            ],
+            "32 hexadecimal digits",
+        ),
     ] {
         let run = suppress(&site, arguments);
         assert_eq!(run.code, Some(2), "{arguments:?}");
@@ -129,11 +183,22 @@ fn what_cannot_be_suppressed_is_refused() {
 fn reasons_do_not_reach_the_terminal_as_they_are() {
     let (site, fingerprint) = told();
     let reason = "\u{1b}[31mred\nnext";
-    let arguments = [&fingerprint, "--until", "2999-01-31", "--reason", reason, "--owner", "y\u{7}"];
+    let arguments = [
+        &fingerprint,
+        "--until",
+        "2999-01-31",
+        "--reason",
+        reason,
+        "--owner",
+        "y\u{7}",
+    ];
     assert_eq!(suppress(&site, &arguments).code, Some(0));
     for out in [suppress(&site, &["--list"]).out, site.run(&[]).out] {
         let control = |c: char| c.is_control() && c != '\n';
-        assert!(!out.contains(control) && !out.contains("red\nnext"), "{out}");
+        assert!(
+            !out.contains(control) && !out.contains("red\nnext"),
+            "{out}"
+        );
     }
 }
 
@@ -153,7 +218,10 @@ fn an_exception_of_the_configuration_does_the_same() {
     assert_eq!((run.code, run.out.as_str()), (Some(0), ""), "{}", run.said);
     let report = site.report(&config);
     assert_eq!(status(&report), None);
-    assert_eq!(report["exceptions"]["applied"][0]["account"], "monitoring/prometheus");
+    assert_eq!(
+        report["exceptions"]["applied"][0]["account"],
+        "monitoring/prometheus"
+    );
     assert_eq!(report["exceptions"]["unused"][0]["account"], "no/body");
     assert_eq!(status(&site.report(&["--new"])), Some("new"));
 }
@@ -161,8 +229,16 @@ fn an_exception_of_the_configuration_does_the_same() {
 #[test]
 fn what_is_not_asked_for_is_not_over() {
     let (site, _) = told();
-    for not in [["--ignore", "secret-listing"], ["--min-severity", "critical"]] {
+    for not in [
+        ["--ignore", "secret-listing"],
+        ["--min-severity", "critical"],
+    ] {
         let run = site.run(&[&not[..], &["--new"]].concat());
-        assert_eq!((run.code, run.out.as_str()), (Some(0), ""), "{not:?} {}", run.said);
+        assert_eq!(
+            (run.code, run.out.as_str()),
+            (Some(0), ""),
+            "{not:?} {}",
+            run.said
+        );
     }
 }
