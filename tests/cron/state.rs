@@ -206,3 +206,39 @@ fn places_where_no_state_can_be_are_named() {
 fn a_state_leaves_nothing_beside_it() {
     assert_eq!(files(&used()), ["state"]);
 }
+
+#[test]
+fn what_a_run_writes_is_no_log() {
+    let (site, all) = (Site::new(), sample());
+    site.write("audit.log", joined(&all[..100]));
+    let arguments = [
+        "cron",
+        "logs",
+        "--state",
+        "logs/state",
+        "--findings-out",
+        "logs/findings.jsonl",
+        "--metrics-out",
+        "logs/satrail.prom",
+        "--rules-out",
+        "logs/rules",
+        "--output",
+        "logs/report.json",
+        "--format",
+        "json",
+        "--fail-on",
+        "never",
+    ];
+    for run in 0..3 {
+        assert_eq!(site.satrail(&arguments).code, Some(0));
+        let report: serde_json::Value =
+            serde_json::from_slice(&fs::read(site.log("report.json")).unwrap()).unwrap();
+        super::site::assert_holds(&report, &all[..100]);
+        assert_eq!(report["input"]["files"], 1, "{run}");
+        assert_eq!(
+            report["input"]["skipped"],
+            serde_json::Value::from([(); 0]),
+            "{run}"
+        );
+    }
+}

@@ -241,4 +241,17 @@ fn what_is_not_asked_for_is_not_over() {
             run.said
         );
     }
+    // Whoever asks for it again hears nothing new.
+    assert_eq!(status(&site.report(&[])), Some("ongoing"));
+}
+
+#[test]
+fn what_was_not_asked_for_was_not_told() {
+    let site = Site::new();
+    site.write("audit.log", joined(&sample()[..300]));
+    fs::write(site.path("in-the-way"), "").unwrap();
+    site.report_ending(&["--rules-out", "in-the-way/rules"], 2);
+    site.report(&["--ignore", "secret-listing"]);
+    assert_eq!(status(&site.report(&[])), Some("new"));
+    assert_eq!(status(&site.report(&[])), Some("ongoing"));
 }

@@ -38,11 +38,12 @@ fn run(site: &Site, named: &[&str], progress: &dyn Progress) -> Outcome {
         retention_days: 30,
         resolved_after: Duration::from_secs(86_400),
         top: 10,
+        outputs: Vec::new(),
     };
     let mut checkpoint = Checkpoint::open(&plan.state).unwrap();
     checkpoint.read(&options, &plan, progress).unwrap();
     let outcome = checkpoint.save(&options, &plan).unwrap();
-    checkpoint.told().unwrap();
+    checkpoint.told(&outcome).unwrap();
     outcome
 }
 
