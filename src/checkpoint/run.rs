@@ -50,8 +50,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Takes out what the run writes itself. The state above all: closing a file takes SQLite's lock on it
-    /// away from the whole process.
+    /// Takes out what the run writes itself. The state above all: closing a file takes a
+    /// database's lock on it away from the whole process.
     fn spare(&self, inputs: &mut Vec<Input>) {
         let mut journal = self.state.clone().into_os_string();
         journal.push("-journal");

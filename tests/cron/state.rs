@@ -93,7 +93,7 @@ fn what_is_no_state_is_refused() {
     for (content, why) in [
         (&b""[..], "it is empty"),
         (b"hello\n", "no SQLite database"),
-        (&[0; 100_000], "no SQLite database"),
+        (&vec![0; 100_000], "no SQLite database"),
     ] {
         let site = used();
         fs::write(site.state(), content).unwrap();
