@@ -22,7 +22,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{
     finding::Timestamp,
     pipeline::Harvest,
-    source::{Compression, Input, Probe, Seal, Span, Trouble},
+    source::{Compression, Input, Probe, Span, Trouble},
 };
 
 use super::book_entry::{Entry, Part, Seen, Stat};
@@ -133,12 +133,7 @@ impl Book {
 
     fn look(&mut self, input: &Input, taken: &mut Taken, clock: Clock) -> Result<Look, Trouble> {
         let name = input.name();
-        let failed = |error: io::Error| Trouble {
-            file: name.to_owned(),
-            why: error.to_string(),
-            unreadable: true,
-            incomplete: true,
-        };
+        let failed = |error: io::Error| Trouble::failed(name, &error);
         if input.stored_bytes().is_none() {
             let error = io::Error::other("it is no regular file: only those can be followed");
             return Err(failed(error));
@@ -168,6 +163,10 @@ impl Book {
             return Ok(Look::Later);
         }
         let (id, from, more) = match known {
+            // A last line was read before its newline came.
+            Some(known) if known.late_newline && probe.lines => {
+                (known.id, known.from + 1, known.more)
+            }
             Some(known) => (known.id, known.from, known.more),
             None => (self.next_id(), 0, true),
         };
@@ -207,9 +206,13 @@ impl Book {
         let mut shorter = None;
         for (id, file) in alike {
             match input.seal(probe.compression, file.read_to)? {
-                Some(Seal { hash, more }) if hash == file.seal => {
-                    let from = file.read_to;
-                    return Ok(Some(Known { id, from, more }));
+                Some(seal) if seal.hash == file.seal => {
+                    return Ok(Some(Known {
+                        id,
+                        from: file.read_to,
+                        more: seal.more,
+                        late_newline: seal.late_newline,
+                    }));
                 }
                 // Begins alike and goes on differently: another file.
                 Some(_) => {}
@@ -217,11 +220,26 @@ impl Book {
                 None => shorter = shorter.or(Some(id)),
             }
         }
+        let shorter = shorter.or_else(|| self.copied_from(probe));
         Ok(shorter.map(|id| Known {
             id,
             from: u64::MAX,
             more: false,
+            late_newline: false,
         }))
+    }
+
+    /// The file that begins with all lines of this one, which is too short to be known by its head.
+    fn copied_from(&self, probe: &Probe) -> Option<u64> {
+        if probe.head.len() >= Probe::HEAD {
+            return None;
+        }
+        let lines = probe.first_lines().last()?;
+        let holds = |file: &&Entry| {
+            file.first_lines.contains(&lines) && file.read_to >= probe.head.len() as u64
+        };
+        let mut files = self.files.iter();
+        files.find(|(_, file)| holds(file)).map(|(id, _)| *id)
     }
 
     fn next_id(&mut self) -> u64 {
@@ -306,6 +324,8 @@ struct Known {
     from: u64,
     /// Whether there is text behind what was read.
     more: bool,
+    /// Whether that begins with the newline of a line that was read without it.
+    late_newline: bool,
 }
 
 /// A file was truncated or replaced while it was read.
@@ -342,12 +362,8 @@ fn part(
     (id, from): (u64, u64),
     clock: Clock,
 ) -> io::Result<Part> {
-    let (mut from, mut until, mut waits, mut is_cut) = (from, None, false, false);
+    let (mut until, mut waits, mut is_cut) = (None, false, false);
     if probe.compression == Compression::Plain && probe.lines && from < u64::MAX {
-        // A last line was read before its newline came.
-        if from > 0 && input.byte(from)? == Some(b'\n') && input.byte(from - 1)? != Some(b'\n') {
-            from += 1;
-        }
         let last = input.last_line(from)?;
         let settled = last.whole && stat.age(clock.system) >= SETTLED;
         let mut end = if settled { last.end } else { last.start };
@@ -400,8 +416,11 @@ impl Part {
         }
         let head_bytes = usize::try_from(end).map_or(Probe::HEAD, |end| end.min(Probe::HEAD));
         let head_bytes = head_bytes.min(probe.head.len());
+        let first_lines = probe.first_lines();
+        let first_lines = first_lines.filter(|(bytes, _)| *bytes <= head_bytes);
         Ok(Some(Entry {
             head_bytes,
+            first_lines: first_lines.collect(),
             head: probe.head_hash(head_bytes).unwrap_or_default(),
             read_to: end,
             seal,

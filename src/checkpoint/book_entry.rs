@@ -19,6 +19,8 @@ pub(super) struct Entry {
     /// How many bytes of its text `head` is a hash of: fewer than [`Probe::HEAD`] only while it is shorter.
     pub(super) head_bytes: usize,
     pub(super) head: u128,
+    /// [`Probe::first_lines`] of what was read.
+    pub(super) first_lines: Vec<(usize, u128)>,
     /// How much of its text was read; a record starts there.
     pub(super) read_to: u64,
     /// [`crate::source::Seal::hash`] at that place.

@@ -45,6 +45,24 @@ pub struct Plan {
     pub resolved_after: Duration,
     /// How many ServiceAccounts have counters of their own.
     pub top: usize,
+    /// Files and directories that the run writes itself: never read, wherever they are.
+    pub outputs: Vec<PathBuf>,
+}
+
+impl Plan {
+    /// Takes out what the run writes itself. The state above all: closing a file takes a
+    /// database's lock on it away from the whole process.
+    fn spare(&self, inputs: &mut Vec<Input>) {
+        let mut journal = self.state.clone().into_os_string();
+        journal.push("-journal");
+        let own = self.outputs.iter().map(PathBuf::as_path);
+        let own = own.chain([self.state.as_path(), Path::new(&journal)]);
+        let own: Vec<PathBuf> = own.filter_map(|path| path.canonicalize().ok()).collect();
+        inputs.retain(|input| {
+            let path = input.file().and_then(|path| path.canonicalize().ok());
+            path.is_none_or(|path| !own.iter().any(|own| path.starts_with(own)))
+        });
+    }
 }
 
 /// An open state.
@@ -123,15 +141,21 @@ impl Checkpoint {
         plan: &Plan,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
-        let found = source::find(&options.paths);
+        let mut found = source::find(&options.paths);
+        plan.spare(&mut found.inputs);
         let names: Vec<String> = found
             .inputs
             .iter()
             .map(|input| input.name().to_owned())
             .collect();
-        let scrapes = source::find(&options.metrics);
-        let mut troubles: Vec<Trouble> = found.troubles;
-        troubles.extend(scrapes.troubles);
+        let mut scrapes = source::find(&options.metrics);
+        plan.spare(&mut scrapes.inputs);
+        let listed = found.troubles.into_iter().chain(scrapes.troubles);
+        let named: BTreeSet<_> = options.paths.iter().chain(&options.metrics).collect();
+        let mut named_or_here: Vec<Trouble> = listed
+            .filter(|trouble| !trouble.is_gone() || named.contains(&PathBuf::from(&trouble.file)))
+            .collect();
+        let mut troubles = Vec::new();
         let mut scrapes = self.new_scrapes(scrapes.inputs, &mut troubles);
         let mut left = found.inputs;
         let mut tries = 0;
@@ -158,7 +182,10 @@ impl Checkpoint {
             troubles.extend(round.troubles);
             left = round.later;
         }
-        self.settle(&names, troubles, plan)
+        // What was rotated away meanwhile turns up under its new name, in this run or the next one.
+        troubles.retain(|trouble| !trouble.is_gone());
+        named_or_here.append(&mut troubles);
+        self.settle(&names, named_or_here, plan)
     }
 
     /// Reads one round and adds it; `false` if a file was not the same at the end.
@@ -177,11 +204,7 @@ impl Checkpoint {
         }
         let mut options = options.clone();
         let horizon = self.held.horizon(plan.retention_days, self.clock.now);
-        let asked = match options.window.since {
-            Some(Bound::At(since)) => Some(since),
-            _ => None,
-        };
-        options.window.since = asked.max(horizon).map(Bound::At);
+        options.window.since = horizon.map(Bound::Horizon);
         let harvest = self.held.read(inputs, scrapes, &options, progress)?;
         if self.book.done(&round.parts, &harvest, self.clock).is_err() {
             return Ok(false);
@@ -212,12 +235,7 @@ impl Checkpoint {
             match fs::read(path) {
                 Ok(bytes) => self.book.is_new_scrape(xxh3_128(&bytes), now),
                 Err(error) => {
-                    troubles.push(Trouble {
-                        file: input.name().to_owned(),
-                        why: error.to_string(),
-                        unreadable: true,
-                        incomplete: true,
-                    });
+                    troubles.push(Trouble::failed(input.name(), &error));
                     false
                 }
             }
@@ -260,15 +278,22 @@ impl Checkpoint {
             .and_then(|metrics| metrics.last_scrape);
         let moment = Moment {
             now: self.clock.now,
-            newest: report.input.last_event.max(scraped),
+            newest: self.held.newest_event(self.clock.now)?.max(scraped),
             resolved_after: plan.resolved_after,
         };
         let mut before = self.followed()?;
-        // What is excepted or not asked for is not over: nothing is said of it.
-        before.retain(|_, known| options.reports(&known.finding));
         let found = std::mem::take(&mut report.findings);
+        // What nobody asks for in this run stays as it is, for one that does.
+        let named: BTreeSet<&str> = found.iter().map(|f| f.fingerprint.as_str()).collect();
+        let aside: Vec<Followed> = (before.values())
+            .filter(|known| !options.asks_for(&known.finding))
+            .filter(|known| !named.contains(known.finding.fingerprint.as_str()))
+            .cloned()
+            .collect();
+        // What is excepted is not over: nothing is said of it.
+        before.retain(|_, known| options.reports(&known.finding));
         let followed = follow(before, found, moment);
-        self.write(&followed)?;
+        self.write(followed.iter().chain(&aside))?;
         self.store.commit()?;
         let news = followed.iter().filter(|known| !known.told);
         let news = news
@@ -287,7 +312,7 @@ impl Checkpoint {
         })
     }
 
-    fn write(&self, followed: &[Followed]) -> Result<(), Error> {
+    fn write<'a>(&self, followed: impl Iterator<Item = &'a Followed>) -> Result<(), Error> {
         for (name, bytes) in self.held.changes()? {
             self.store.set_part(&name, bytes.as_deref())?;
         }
@@ -350,9 +375,12 @@ impl Checkpoint {
         Ok(all)
     }
 
-    /// Takes note that everything was delivered: nothing of it is news to the next run.
-    pub fn told(&self) -> Result<(), Error> {
-        self.store.execute("UPDATE finding SET told = 1", [])?;
+    /// Takes note that everything of a run was delivered: nothing of it is news to the next one.
+    pub fn told(&self, outcome: &Outcome) -> Result<(), Error> {
+        for fingerprint in &outcome.news {
+            let query = "UPDATE finding SET told = 1 WHERE fingerprint = ?1";
+            self.store.execute(query, [fingerprint])?;
+        }
         self.store.commit()
     }
 

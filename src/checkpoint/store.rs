@@ -164,6 +164,12 @@ impl Store {
         if number("application_id")? != APPLICATION {
             return Err(foreign(&self.path, "it is a database of another program"));
         }
+        // SQLite takes the missing end of a last page for zeros.
+        let bytes = |count: i32, size: i32| u64::try_from(i64::from(count) * i64::from(size));
+        let pages = bytes(number("page_count")?, number("page_size")?);
+        if pages.is_ok_and(|bytes| self.bytes() < bytes) {
+            return Err(damaged(&self.path, "its end is missing"));
+        }
         // Looks at every page; a torn one would show here and not in the middle of a run.
         let checked: Result<String, _> =
             (self.connection).query_row("PRAGMA quick_check(1)", [], |row| row.get(0));

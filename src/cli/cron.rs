@@ -196,6 +196,14 @@ pub(super) fn config(args: CronArgs, around: &Surroundings) -> Result<CronConfig
         settings,
         exceptions,
     } = file.transpose()?.unwrap_or_default();
+    let report = args.output.output.clone();
+    let outputs = [
+        &args.metrics_out,
+        &args.findings_out,
+        &args.rules_out,
+        &report,
+    ];
+    let outputs = outputs.into_iter().flatten().cloned().collect();
     let output = output(args.output, around);
     let (metrics_out, findings_out) = (args.metrics_out, args.findings_out);
     Ok(CronConfig {
@@ -220,6 +228,7 @@ pub(super) fn config(args: CronArgs, around: &Surroundings) -> Result<CronConfig
             retention_days: args.retention,
             resolved_after: args.resolved_after,
             top: args.top,
+            outputs,
         },
         output,
         only_news: args.new,

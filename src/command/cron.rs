@@ -61,7 +61,7 @@ pub fn cron(config: &CronConfig) -> Result<Verdict, Error> {
         failures.push(error.to_string());
     }
     if failures.is_empty() {
-        checkpoint.told()?;
+        checkpoint.told(&outcome)?;
     }
     verdict.fail(failures);
     Ok(verdict)

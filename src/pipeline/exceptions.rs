@@ -172,15 +172,19 @@ pub fn apply_exceptions(
 }
 
 impl Options {
+    /// Whether a finding's detector is selected and it is bad enough.
+    #[must_use]
+    pub fn asks_for(&self, finding: &Finding) -> bool {
+        self.selection.wants(&finding.detector) && finding.severity >= self.min_severity
+    }
+
     /// Whether a finding is reported: its detector is selected, it is bad enough, and no exception of today covers
     /// it.
     #[must_use]
     pub fn reports(&self, finding: &Finding) -> bool {
         let holds =
             |exception: &&Exception| self.today <= exception.expires && exception.covers(finding);
-        self.selection.wants(&finding.detector)
-            && finding.severity >= self.min_severity
-            && !self.exceptions.iter().any(|exception| holds(&exception))
+        self.asks_for(finding) && !self.exceptions.iter().any(|exception| holds(&exception))
     }
 }
 

@@ -319,6 +319,17 @@ impl Held {
         Ok(())
     }
 
+    /// The newest event, but for those of days that have not come yet.
+    pub fn newest_event(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let newest = self.newest(now);
+        let part = newest.and_then(|day| Some((day, self.days.get(&day)?)));
+        let Some((day, part)) = part else {
+            return Ok(None);
+        };
+        let today: Today = unpack(&name(day), &part.packed)?;
+        Ok(today.scan.last_event())
+    }
+
     fn newest(&self, now: Timestamp) -> Option<Day> {
         let most = Day::of(Some(now)).after(1);
         let days = self.days.range(..=most).map(|(day, _)| *day);

@@ -85,6 +85,11 @@ impl Scan {
         }
     }
 
+    /// When the newest event arrived.
+    pub(super) fn last_event(&self) -> Option<Timestamp> {
+        self.log.last_event
+    }
+
     /// Events of any stage.
     pub(super) fn events(&self) -> u64 {
         self.log.events()

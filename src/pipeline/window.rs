@@ -9,6 +9,8 @@ use crate::finding::Timestamp;
 pub enum Bound {
     /// A point in time.
     At(Timestamp),
+    /// A point in time before which everything is forgotten. What has no time cannot be, and is looked at.
+    Horizon(Timestamp),
     /// So long before the newest event of the input.
     BeforeNewest(Duration),
 }
@@ -27,6 +29,8 @@ pub struct Window {
 pub(super) struct Span {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    /// Whether what has no time is outside.
+    timed: bool,
 }
 
 impl Window {
@@ -39,25 +43,23 @@ impl Window {
     /// The window, once the newest event is known.
     pub(super) fn span(&self, newest: Option<Timestamp>) -> Span {
         let at = |bound: Bound| match bound {
-            Bound::At(time) => Some(time),
+            Bound::At(time) | Bound::Horizon(time) => Some(time),
             Bound::BeforeNewest(span) => newest.map(|newest| newest.before(span)),
         };
         Span {
             since: self.since.and_then(at),
             until: self.until.and_then(at),
+            timed: !matches!(self.since, None | Some(Bound::Horizon(_))) || self.until.is_some(),
         }
     }
 }
 
 impl Span {
-    /// Whether an event of `time` is looked at. One without a time is, in a window without ends only.
+    /// Whether an event of `time` is looked at. One without a time is, in a window that nobody has asked for.
     pub(super) fn contains(&self, time: Option<Timestamp>) -> bool {
-        match (self.since, self.until, time) {
-            (None, None, _) => true,
-            (_, _, None) => false,
-            (since, until, Some(time)) => {
-                since.is_none_or(|since| time >= since) && until.is_none_or(|until| time < until)
-            }
-        }
+        time.map_or(!self.timed, |time| {
+            self.since.is_none_or(|since| time >= since)
+                && self.until.is_none_or(|until| time < until)
+        })
     }
 }

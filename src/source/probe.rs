@@ -9,7 +9,7 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
@@ -40,11 +40,21 @@ impl Probe {
     /// among them.
     pub const HEAD: usize = ENOUGH;
 
+    /// So many lines are more than events have room for in [`Probe::HEAD`]; pretty-printed documents have more.
+    const FIRST_LINES: usize = 16;
+
     /// The name that content gives to a file whose text begins with so many of these bytes; `None` if
     /// there are fewer.
     #[must_use]
     pub fn head_hash(&self, bytes: usize) -> Option<u128> {
         self.head.get(..bytes).map(xxh3_128)
+    }
+
+    /// Where the first lines of the text end, with [`Probe::head_hash`] of what stands before: what a copy is
+    /// known by that is shorter than [`Probe::HEAD`].
+    pub fn first_lines(&self) -> impl Iterator<Item = (usize, u128)> {
+        let ends = memchr_iter(b'\n', &self.head).take(Self::FIRST_LINES);
+        ends.map(|newline| (newline + 1, xxh3_128(&self.head[..=newline])))
     }
 }
 
@@ -55,11 +65,21 @@ pub struct Seal {
     pub hash: u128,
     /// Whether there is more text behind it.
     pub more: bool,
+    /// Whether that is the newline of the line that ends at the place.
+    pub late_newline: bool,
 }
 
 impl Seal {
     /// How many bytes are hashed.
     pub const BYTES: usize = 4096;
+
+    fn of(tail: &[u8], next: Option<u8>) -> Self {
+        Self {
+            hash: xxh3_128(tail),
+            more: next.is_some(),
+            late_newline: next == Some(b'\n') && tail.last().is_some_and(|&last| last != b'\n'),
+        }
+    }
 }
 
 /// What a text has behind its last newline.
@@ -114,11 +134,10 @@ impl Input {
                 let size = file.metadata()?.len();
                 let from = at.saturating_sub(Seal::BYTES as u64);
                 let mut tail = vec![0; usize::try_from(at - from).unwrap_or(Seal::BYTES)];
-                let read = fill(&Positioned::new(file), &mut tail, from)?;
-                Ok((read == tail.len()).then(|| Seal {
-                    hash: xxh3_128(&tail),
-                    more: size > at,
-                }))
+                let (file, mut next) = (Positioned::new(file), [0]);
+                let read = fill(&file, &mut tail, from)?;
+                let more = size > at && fill(&file, &mut next, at)? > 0;
+                Ok((read == tail.len()).then(|| Seal::of(&tail, more.then_some(next[0]))))
             }
             Compression::Gzip | Compression::Zstd => {
                 let path = self.file().ok_or(ErrorKind::NotFound)?;
@@ -171,13 +190,6 @@ impl Input {
         Ok(end)
     }
 
-    /// The byte at `at` of a plain text, if there is one.
-    pub fn byte(&self, at: u64) -> io::Result<Option<u8>> {
-        let mut byte = [0];
-        let read = fill(&Positioned::new(self.plain()?), &mut byte, at)?;
-        Ok((read == 1).then_some(byte[0]))
-    }
-
     fn plain(&self) -> io::Result<File> {
         File::open(self.file().ok_or(ErrorKind::NotFound)?)
     }
@@ -198,10 +210,8 @@ fn seal_of(decoder: &mut Decoder, at: u64) -> Option<Seal> {
             tail.drain(..tail.len() - Seal::BYTES);
         }
     }
-    Some(Seal {
-        hash: xxh3_128(&tail),
-        more: decoder.read(&mut block[..1]) > 0,
-    })
+    let more = decoder.read(&mut block[..1]) > 0;
+    Some(Seal::of(&tail, more.then_some(block[0])))
 }
 
 fn take(decoder: &mut Decoder, bytes: usize) -> Vec<u8> {

@@ -21,6 +21,19 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// The operating system did not let it be read.
+    #[must_use]
+    pub fn failed(file: &str, error: &Error) -> Self {
+        Self::unreadable(file, why(error))
+    }
+
+    /// Whether nothing had this name any more when it was opened: of a file that was listed before, it says
+    /// that it was renamed or deleted since.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.unreadable && self.why == GONE
+    }
+
     /// Nothing at all could be read.
     pub(super) fn unreadable(file: &str, why: impl Into<String>) -> Self {
         Self {
@@ -50,6 +63,9 @@ impl Trouble {
     }
 }
 
+/// What [`why`] says of a file that is not there.
+const GONE: &str = "no such file";
+
 /// A path as shown to people.
 pub(super) fn name_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
@@ -58,7 +74,7 @@ pub(super) fn name_of(path: &Path) -> String {
 /// An error of the operating system, with what a person can do about it.
 pub(super) fn why(error: &Error) -> String {
     match error.kind() {
-        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::NotFound => GONE.to_owned(),
         ErrorKind::PermissionDenied => {
             "permission denied: audit logs are readable by their owner only (mode 0600)".to_owned()
         }
