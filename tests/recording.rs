@@ -15,7 +15,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
+    detect::{Context, Detectors, LogFacts, Memo, Settings},
     event::Parser,
     finding::{Attribute, Finding, Severity},
     source::{Origin, Places},
@@ -34,6 +34,7 @@ const BLIND: [&str; 1] = ["privileged-workload"];
 fn findings(requests: &[(&str, Value)], blind: &[&str]) -> Vec<Finding> {
     let mut parser = Parser::default();
     let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
+    let mut memo = Memo::default();
     for (at, (line, _)) in (0..).zip(requests) {
         let origin = Origin {
             source: 0,
@@ -42,9 +43,9 @@ fn findings(requests: &[(&str, Value)], blind: &[&str]) -> Vec<Finding> {
         };
         let event = parser.parse(line, origin).unwrap();
         log.observe(&event);
-        let aspects = Aspects::of(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
+        let request = memo.request(&event);
+        log.observe_request(request.aspects());
+        detectors.observe(&request);
     }
     for (about, coverage) in detectors.coverage(&log) {
         assert_eq!(

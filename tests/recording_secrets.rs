@@ -15,7 +15,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
+    detect::{Context, Detectors, LogFacts, Memo, Settings},
     event::Parser,
     finding::{Finding, Severity, relate, stories},
     source::{Origin, Places},
@@ -40,6 +40,7 @@ type Requests<'a> = Vec<(&'a str, Value)>;
 fn findings(requests: &Requests<'_>) -> Vec<Finding> {
     let mut parser = Parser::default();
     let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
+    let mut memo = Memo::default();
     for (line, (text, _)) in (0..).zip(requests) {
         let origin = Origin {
             source: 0,
@@ -47,10 +48,10 @@ fn findings(requests: &Requests<'_>) -> Vec<Finding> {
             line,
         };
         let event = parser.parse(text, origin).unwrap();
-        let aspects = Aspects::of(&event);
         log.observe(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
+        let request = memo.request(&event);
+        log.observe_request(request.aspects());
+        detectors.observe(&request);
     }
     let (settings, places) = (Settings::default(), Places::default());
     let context = Context {

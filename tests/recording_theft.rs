@@ -14,7 +14,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
+    detect::{Context, Detectors, LogFacts, Memo, Settings},
     event::Parser,
     finding::{Finding, Severity, relate},
     source::{Origin, Places},
@@ -36,6 +36,7 @@ type Counts = BTreeMap<String, u64>;
 fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
     let mut parser = Parser::default();
     let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
+    let mut memo = Memo::default();
     for (line, (text, _)) in (0..).zip(requests) {
         let origin = Origin {
             source: 0,
@@ -43,10 +44,10 @@ fn findings(requests: &[(&str, Value)]) -> Vec<Finding> {
             line,
         };
         let event = parser.parse(text, origin).unwrap();
-        let aspects = Aspects::of(&event);
         log.observe(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
+        let request = memo.request(&event);
+        log.observe_request(request.aspects());
+        detectors.observe(&request);
     }
     let (settings, places) = (Settings::default(), Places::default());
     let context = Context {

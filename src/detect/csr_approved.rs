@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
-};
+use crate::finding::{Attributes, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
@@ -16,6 +13,7 @@ use super::{
     draft::draft,
     judge::Graded,
     outcome::Outcome,
+    request::Request,
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -102,8 +100,8 @@ impl Detector for CsrApproved {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::CERTIFICATES.and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        let (Some(write), Some(outcome)) = (CertificateWrite::of(event), Outcome::of(event)) else {
+    fn observe(&mut self, event: &Request<'_>) {
+        let (Some(write), Some(outcome)) = (CertificateWrite::of(event), event.outcome()) else {
             return;
         };
         self.evaluated += 1;
@@ -139,7 +137,7 @@ impl Detector for CsrApproved {
 }
 
 impl Seen {
-    fn add(&mut self, write: CertificateWrite, outcome: Outcome, event: &Event<'_>) {
+    fn add(&mut self, write: CertificateWrite, outcome: Outcome, event: &Request<'_>) {
         let grade = Grade {
             outcome,
             purpose: write.purpose,

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp},
+use crate::finding::{
+    Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp,
 };
 
 use super::{
     About, AllowList, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
     Tally,
     caller::{self, SHOWN},
-    deed::{self, Deed},
+    deed::Deed,
     draft::draft,
     grant::Grant,
     keyed::{self, Keyed},
     outcome::Outcome,
     rbac::{self, RbacWrite},
     rbac_written,
+    request::Request,
     rights::Weight,
     shell::quote,
     tally::earliest,
@@ -131,7 +131,7 @@ impl Detector for EscalationUsed {
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::ANONYMOUS).and(Aspects::RBAC));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         self.observe_write(event);
         self.observe_use(event);
     }
@@ -168,12 +168,15 @@ impl Detector for EscalationUsed {
 }
 
 impl EscalationUsed {
-    fn observe_write(&mut self, event: &Event<'_>) {
+    fn observe_write(&mut self, event: &Request<'_>) {
         // kube-apiserver makes the default roles and bindings when it starts (FACTS 7).
-        if event.user.name == "system:apiserver" || Outcome::of(event) != Some(Outcome::Done) {
+        if !event.aspects().has(Aspects::RBAC)
+            || event.user.name == "system:apiserver"
+            || event.outcome() != Some(Outcome::Done)
+        {
             return;
         }
-        let Some(write) = RbacWrite::of(event) else {
+        let Some(write) = event.rbac_write() else {
             return;
         };
         if matches!(write.weight, Weight::Removed | Weight::Touched) || write.name.is_empty() {
@@ -181,25 +184,24 @@ impl EscalationUsed {
         }
         let name = || write.name.clone();
         if let Some(written) = self.written.slot(write.key, name) {
-            written.add(&write, event);
+            written.add(write, event);
         }
     }
 
-    fn observe_use(&mut self, event: &Event<'_>) {
-        let user = event.user.name;
-        if event.service_account().is_none() && user != "system:anonymous" {
+    fn observe_use(&mut self, event: &Request<'_>) {
+        let by = event.aspects();
+        if !by.has(Aspects::ACCOUNT) && !by.has(Aspects::ANONYMOUS) {
             return;
         }
-        let Some(reason) = event.annotation("authorization.k8s.io/reason") else {
+        let Some((literal, reason)) = &event.notes.reason else {
             return;
         };
-        if !reason.literal().starts_with("RBAC: allowed by ") {
+        if !literal.starts_with("RBAC: allowed by ") {
             return;
         }
         self.uses += 1;
-        let user = user.read();
-        let key = keyed::hash(0, &[&user, reason.literal()]);
-        let name = || format!("{user}\0{}", reason.read());
+        let key = keyed::hash(event.caller.user_hash, &[literal]);
+        let name = || format!("{}\0{reason}", event.user_name());
         if let Some(used) = self.used.slot(key, name) {
             used.add(event);
         }
@@ -250,7 +252,7 @@ impl EscalationUsed {
 }
 
 impl Written {
-    fn add(&mut self, write: &RbacWrite, event: &Event<'_>) {
+    fn add(&mut self, write: &RbacWrite, event: &Request<'_>) {
         self.evidence.add(event);
         let user = event.user.name.read();
         let name = || user.clone().into_owned();
@@ -271,21 +273,19 @@ impl Written {
 }
 
 impl Use {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         self.evidence.add_first(event);
-        *self.deeds.entry(Deed::of(event)).or_default() += 1;
-        let request = || deed::describe(event);
-        if let Some(count) = self.requests.slot(deed::describe_hash(event), request) {
+        *self.deeds.entry(event.deed()).or_default() += 1;
+        let request = || event.words().to_owned();
+        if let Some(count) = self.requests.slot(event.kind.hash_with_code, request) {
             count.0 += 1;
         }
-        if let Some(peer) = event.peer() {
-            self.addresses.add(&peer.read(), event);
+        let (caller, time) = (event.caller, event.time());
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_known(caller.address_hash, address, time);
         }
-        let credential = event
-            .user
-            .extra("authentication.kubernetes.io/credential-id");
-        if let Some(id) = credential {
-            self.credentials.add(&id.read(), event);
+        if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
+            self.credentials.add_known(hash, id, time);
         }
     }
 

@@ -4,8 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{event::Event, finding::Severity};
 
-use super::deed;
-
 /// What came of a request that wanted to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Outcome {
@@ -20,11 +18,15 @@ pub(super) enum Outcome {
 impl Outcome {
     /// What came of `event`; `None` if it was throttled before anybody looked at what it wanted (429, FACTS
     /// 1.3).
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(super) fn from_facts(
+        event: &Event<'_>,
+        refused: bool,
+        is_dry_run: impl FnOnce() -> bool,
+    ) -> Option<Self> {
         match () {
-            () if event.refused() => Some(Self::Refused),
+            () if refused => Some(Self::Refused),
             () if event.code == Some(429) => None,
-            () if event.succeeded() && !deed::is_dry_run(event) => Some(Self::Done),
+            () if event.succeeded() && !is_dry_run() => Some(Self::Done),
             () => Some(Self::Attempted),
         }
     }

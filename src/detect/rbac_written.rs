@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Value},
+    event::{ServiceAccount, Value},
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -14,6 +14,7 @@ use super::{
     judge::Graded,
     outcome::Outcome,
     rbac::{self, Grantee, RbacWrite, Reach},
+    request::Request,
     rights::Weight,
     shell::quote,
     writes::{Writes, Written, shortened},
@@ -111,14 +112,13 @@ impl Detector for RbacWritten {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::RBAC).and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
-        if let (Some(write), Some(outcome)) = (RbacWrite::of(event), Outcome::of(event)) {
-            let user = event.user.name.read();
+        if let (Some(write), Some(outcome)) = (event.rbac_write(), event.outcome()) {
             self.accounts
-                .note(&user, |seen| seen.add(&write, outcome, event));
+                .note_user(event, |seen| seen.add(write, outcome, event));
         }
     }
 
@@ -145,7 +145,7 @@ impl Detector for RbacWritten {
 }
 
 impl Seen {
-    fn add(&mut self, write: &RbacWrite, outcome: Outcome, event: &Event<'_>) {
+    fn add(&mut self, write: &RbacWrite, outcome: Outcome, event: &Request<'_>) {
         let grade = Grade {
             outcome,
             weight: write.weight,
@@ -175,7 +175,7 @@ impl Seen {
 
 /// RBAC's check against escalation says so in the message (kubernetes `pkg/registry/rbac/validation/rule.go`,
 /// `ConfirmNoEscalation`), which the log has since Kubernetes 1.24 (FACTS 1.1).
-fn grants_more_than_it_has(event: &Event<'_>) -> bool {
+fn grants_more_than_it_has(event: &Request<'_>) -> bool {
     let message = event.status.get("message").and_then(Value::text);
     message.is_some_and(|message| {
         message

@@ -5,10 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Timestamp},
-};
+use crate::finding::{Attribute, Attributes, Timestamp};
 
 use super::{
     Merge, Tally,
@@ -17,6 +14,7 @@ use super::{
     grant::Grant,
     judge::{Graded, Judgement},
     keyed::{self, Keyed},
+    request::Request,
     tally::earliest,
 };
 
@@ -46,7 +44,7 @@ pub(super) type Facts = Vec<(&'static str, Vec<String>)>;
 
 impl<G: Graded> Writes<G> {
     /// Takes note of a request on the object called `name`.
-    pub(super) fn add(&mut self, grade: G, name: &str, facts: &Facts, event: &Event<'_>) {
+    pub(super) fn add(&mut self, grade: G, name: &str, facts: &Facts, event: &Request<'_>) {
         self.activity.add(grade, event);
         let reason = event.annotation("authorization.k8s.io/reason");
         if let Some(reason) = reason.filter(|reason| !reason.is_empty() && !event.refused()) {

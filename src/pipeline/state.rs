@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{
-        About, Aspects, Context, Detectors, LogFacts, MetricContext, TokenUses, metric_coverage,
+        About, Context, Detectors, LogFacts, Memo, MetricContext, TokenUses, metric_coverage,
         metric_findings, reconcile,
     },
     event::{Event, Stage},
@@ -50,6 +50,9 @@ pub(super) struct Scan {
     sample: Sample,
     detectors: Detectors,
     tokens: TokenUses,
+    /// No state: what is worked out once for thousands of requests.
+    #[serde(skip)]
+    memo: Memo,
 }
 
 impl Study for Scan {
@@ -59,11 +62,11 @@ impl Study for Scan {
     }
 
     fn request(&mut self, event: &Event<'_>) {
-        let aspects = Aspects::of(event);
-        self.log.observe_request(aspects);
-        self.detectors.observe(event, aspects);
-        if TokenUses::INTEREST.covers(aspects) {
-            self.tokens.observe(event);
+        let request = self.memo.request(event);
+        self.log.observe_request(request.aspects());
+        self.detectors.observe(&request);
+        if TokenUses::INTEREST.covers(request.aspects()) {
+            self.tokens.observe(&request);
         }
     }
 
