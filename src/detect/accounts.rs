@@ -57,29 +57,42 @@ impl<T: Merge> PerAccount<T> {
 
     /// The number of the entry of `key`, which is made if it is new.
     fn place(&mut self, key: &str) -> u32 {
-        let Self {
-            entries, by_key, ..
-        } = self;
-        let hash = hash(key);
-        if let Some(&known) = by_key.find(hash, |&at| entries[at as usize].0 == key) {
-            return known;
-        }
-        // Each one costs more than a hundred bytes: memory is full long before there are as many as this.
-        let at = u32::try_from(entries.len()).unwrap_or(NOBODY);
-        entries.push((key.to_owned(), T::default()));
-        by_key.insert_unique(hash, at, |&at| self::hash(&entries[at as usize].0));
-        at
+        let known = self.find(key);
+        known.unwrap_or_else(|| self.push(key.to_owned(), T::default()))
     }
 
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: Self) {
         for (key, theirs) in other.entries {
-            self.note(&key, |ours| ours.merge(theirs));
+            match self.find(&key) {
+                Some(at) => self.change(at, |ours| ours.merge(theirs)),
+                None => {
+                    self.push(key, theirs);
+                }
+            }
         }
     }
 }
 
 impl<T> PerAccount<T> {
+    fn find(&self, key: &str) -> Option<u32> {
+        let is = |&at: &u32| self.entries[at as usize].0 == key;
+        self.by_key.find(hash(key), is).copied()
+    }
+
+    /// Adds the state of a key that is new; says its number.
+    fn push(&mut self, key: String, state: T) -> u32 {
+        let Self {
+            entries, by_key, ..
+        } = self;
+        // Each one costs more than a hundred bytes: memory is full long before there are as many as this.
+        let at = u32::try_from(entries.len()).unwrap_or(NOBODY);
+        let hash = hash(&key);
+        entries.push((key, state));
+        by_key.insert_unique(hash, at, |&at| self::hash(&entries[at as usize].0));
+        at
+    }
+
     /// All of them, by key.
     #[must_use]
     pub fn sorted(&self) -> Vec<(&str, &T)> {
@@ -119,12 +132,12 @@ impl<T: Serialize> Serialize for PerAccount<T> {
     }
 }
 
-impl<'de, T: Merge + Deserialize<'de>> Deserialize<'de> for PerAccount<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for PerAccount<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = std::collections::BTreeMap::<String, T>::deserialize(deserializer)?;
         let mut all = Self::default();
         for (key, state) in stored {
-            all.note(&key, |new| *new = state);
+            all.push(key, state);
         }
         Ok(all)
     }
