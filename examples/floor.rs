@@ -10,6 +10,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Write},
     os::unix::fs::FileExt,
+    path::Path,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     thread,
 };
@@ -48,7 +49,11 @@ fn main() -> io::Result<()> {
 }
 
 fn is_packed(file: &str) -> bool {
-    file.ends_with(".gz") || file.ends_with(".zst")
+    matches!(extension(file), Some("gz" | "zst"))
+}
+
+fn extension(file: &str) -> Option<&str> {
+    Path::new(file).extension()?.to_str()
 }
 
 /// The newlines in the blocks of `file` that nobody else takes.
@@ -66,18 +71,14 @@ fn blocks(file: &File, offset: &AtomicU64) -> io::Result<u64> {
 /// The newlines of a plain file; the bytes of an archive, counted and nothing else.
 fn whole(file: &str) -> io::Result<u64> {
     let stored = File::open(file)?;
-    if file.ends_with(".gz") {
-        let stored = BufReader::with_capacity(128 << 10, stored);
-        return drain(flate2::bufread::MultiGzDecoder::new(stored), |n| {
-            n.len() as u64
-        });
+    match extension(file) {
+        Some("gz") => {
+            let stored = BufReader::with_capacity(128 << 10, stored);
+            drain(flate2::bufread::MultiGzDecoder::new(stored), length)
+        }
+        Some("zst") => drain(zstd::stream::read::Decoder::new(stored)?, length),
+        _ => drain(stored, newlines),
     }
-    if file.ends_with(".zst") {
-        return drain(zstd::stream::read::Decoder::new(stored)?, |n| {
-            n.len() as u64
-        });
-    }
-    drain(stored, newlines)
 }
 
 fn drain(mut from: impl Read, count: impl Fn(&[u8]) -> u64) -> io::Result<u64> {
@@ -88,6 +89,10 @@ fn drain(mut from: impl Read, count: impl Fn(&[u8]) -> u64) -> io::Result<u64> {
             n => all += count(&room[..n]),
         }
     }
+}
+
+const fn length(bytes: &[u8]) -> u64 {
+    bytes.len() as u64
 }
 
 fn newlines(bytes: &[u8]) -> u64 {

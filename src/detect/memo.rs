@@ -287,14 +287,14 @@ impl<T> Table<T> {
         }
         let mut hasher = FxHasher::default();
         hasher.write_u64(number);
-        in_line
-            .iter()
-            .for_each(|text| hasher.write(last(text.as_bytes())));
+        for text in in_line {
+            hasher.write(last(text.as_bytes()));
+        }
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a part of the hash will do"
         )]
-        let first = (hasher.finish() as usize) % PLACES & !1;
+        let first = ((hasher.finish() as usize) % PLACES) & !1;
         let found = [first, first + 1]
             .into_iter()
             .find(|&at| self.known[at].as_deref().is_some_and(&is));

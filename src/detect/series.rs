@@ -9,6 +9,7 @@ const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
 
 /// How many buckets one block holds: the unit in which memory is counted.
 const BLOCK: i64 = 60;
+const SLOTS: usize = 60;
 
 /// How many buckets are counted over time.
 ///
@@ -31,9 +32,9 @@ pub struct Series<const MAX_BLOCKS: usize> {
 struct Block {
     /// Time / width / 60.
     number: i64,
-    narrow: [u8; BLOCK as usize],
+    narrow: [u8; SLOTS],
     /// The counts, once one of them does not fit above.
-    wide: Option<Box<[u32; BLOCK as usize]>>,
+    wide: Option<Box<[u32; SLOTS]>>,
 }
 
 /// As it is saved: what most blocks have most of is nothing.
@@ -50,7 +51,7 @@ impl Block {
     const fn new(number: i64) -> Self {
         Self {
             number,
-            narrow: [0; BLOCK as usize],
+            narrow: [0; SLOTS],
             wide: None,
         }
     }
@@ -73,7 +74,7 @@ impl Block {
         // Whether a block is wide follows from its counts alone, since they never fall.
         let mut wide = Box::new(self.narrow.map(u32::from));
         wide[slot] = sum;
-        (self.narrow, self.wide) = ([0; BLOCK as usize], Some(wide));
+        (self.narrow, self.wide) = ([0; SLOTS], Some(wide));
     }
 
     fn count(&self, slot: usize) -> u32 {
@@ -92,7 +93,7 @@ impl Block {
 
 impl From<Block> for Stored {
     fn from(block: Block) -> Self {
-        let slots = 0..BLOCK as usize;
+        let slots = 0..SLOTS;
         let filled = slots.clone().filter(|&slot| block.count(slot) > 0);
         Self {
             number: block.number,
@@ -108,7 +109,7 @@ impl From<Block> for Stored {
 impl From<Stored> for Block {
     fn from(stored: Stored) -> Self {
         let mut block = Self::new(stored.number);
-        let filled = (0..BLOCK as usize).filter(|slot| stored.filled >> slot & 1 == 1);
+        let filled = (0..SLOTS).filter(|slot| stored.filled >> slot & 1 == 1);
         for (slot, count) in filled.zip(stored.counts) {
             block.add(slot, count);
         }
