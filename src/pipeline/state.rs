@@ -63,12 +63,9 @@ impl Study for Scan {
     }
 
     fn request(&mut self, event: &Event<'_>) {
-        let request = self.memo.request(event);
-        self.log.observe_request(request.aspects());
-        self.detectors.observe(&request);
-        if TokenUses::INTEREST.covers(request.aspects()) {
-            self.tokens.observe(&request);
-        }
+        let mut memo = std::mem::take(&mut self.memo);
+        self.request_with(&mut memo, event);
+        self.memo = memo;
     }
 
     fn merge(&mut self, other: Self) {
@@ -80,6 +77,16 @@ impl Study for Scan {
 }
 
 impl Scan {
+    /// [`Study::request`], with a memo that several scans have in common.
+    pub(super) fn request_with(&mut self, memo: &mut Memo, event: &Event<'_>) {
+        let request = memo.request(event);
+        self.log.observe_request(request.aspects());
+        self.detectors.observe(&request);
+        if TokenUses::INTEREST.covers(request.aspects()) {
+            self.tokens.observe(&request);
+        }
+    }
+
     /// What is still worth knowing when its day is forgotten, with those before `cutoff`.
     pub(super) fn outlive(self, cutoff: Timestamp) -> Self {
         Self {
