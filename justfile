@@ -6,10 +6,10 @@ ready:
 bless:
     BLESS=1 INSTA_UPDATE=always cargo test --quiet
 
-# Speed of the parsers, in bytes per second, and against jq on the same question.
+# Speed of the parsers, in bytes per second, and against other programs on the same questions.
 bench:
     cargo bench
-    scripts/compare-jq
+    benches/compare/run --size 256MiB
 
 # Fuzz a minute: line, chunk, decompress or unwrap (needs cargo-fuzz and a nightly toolchain).
 fuzz target="line":

@@ -42,11 +42,13 @@ mod listing;
 mod load;
 mod log_facts;
 mod mark;
+mod memo;
 mod merge;
 mod one_secret;
 mod pattern;
 mod reconcile;
 mod refusal;
+mod request;
 mod samples;
 mod scraped;
 mod series;
@@ -222,9 +224,11 @@ pub use keyed::Keyed;
 pub use legacy_token::legacy_secret;
 pub use listing::Listing;
 pub use log_facts::LogFacts;
+pub use memo::Memo;
 pub use merge::Merge;
 pub use pattern::matches_pattern;
 pub use reconcile::{AccountUses, Bounds, Reconciled, Reconciliation, reconcile};
+pub use request::Request;
 pub use runaway_controller::Thresholds;
 pub use series::{Peak, Series};
 pub use settings::Settings;
@@ -235,7 +239,6 @@ pub use traffic::{Gap, Traffic};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    event::Event,
     finding::{Finding, Timestamp},
     metric::Archive,
 };
@@ -252,7 +255,7 @@ pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
     const INTEREST: Interest;
 
     /// Takes note of one request. The hot path: allocates only on a match.
-    fn observe(&mut self, event: &Event<'_>);
+    fn observe(&mut self, request: &Request<'_>);
 
     /// Adds what another instance has noted. Associative and commutative.
     fn merge(&mut self, other: Self);

@@ -113,13 +113,19 @@ impl<'a> Event<'a> {
     /// Whether the request was refused: 401, 403, or an authorization decision of `forbid`.
     #[must_use]
     pub fn refused(&self) -> bool {
+        self.refused_if(|| {
+            self.annotation("authorization.k8s.io/decision")
+                .is_some_and(|d| d == "forbid")
+        })
+    }
+
+    /// [`Event::refused`], for whoever knows already what the annotation says: `forbid` is asked if it matters.
+    pub(crate) fn refused_if(&self, forbid: impl FnOnce() -> bool) -> bool {
         match self.code {
             Some(401 | 403) => true,
             // Went through, whatever the annotation says; nearly all do.
             Some(..=399) => false,
-            _ => self
-                .annotation("authorization.k8s.io/decision")
-                .is_some_and(|d| d == "forbid"),
+            _ => forbid(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::{fs, path::Path, process::Command};
 
 use satrail::{
-    detect::{Aspects, Context, Detectors, LogFacts, Settings},
+    detect::{Context, Detectors, LogFacts, Memo, Settings},
     event::Parser,
     finding::{Attribute, Finding, Severity, Timestamp},
     source::{Origin, Places},
@@ -82,6 +82,7 @@ struct State {
 impl State {
     fn of(lines: &[String]) -> Self {
         let (mut state, mut parser) = (Self::default(), Parser::default());
+        let mut memo = Memo::default();
         for (at, line) in (0..).zip(lines) {
             let origin = Origin {
                 source: 0,
@@ -89,10 +90,10 @@ impl State {
                 line: at,
             };
             let event = parser.parse(line, origin).unwrap();
-            let aspects = Aspects::of(&event);
+            let request = memo.request(&event);
             state.log.observe(&event);
-            state.log.observe_request(aspects);
-            state.detectors.observe(&event, aspects);
+            state.log.observe_request(request.aspects());
+            state.detectors.observe(&request);
         }
         state
     }

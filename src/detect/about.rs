@@ -126,15 +126,15 @@ macro_rules! registry {
 
         impl Detectors {
             /// Shows one request to every detector that is interested in what it is.
-            pub fn observe(&mut self, event: &$crate::event::Event<'_>, aspects: Aspects) {
-                $(if <$module::$Type as Detector>::INTEREST.covers(aspects) {
-                    self.$module.observe(event);
+            pub fn observe(&mut self, request: &Request<'_>) {
+                $(if <$module::$Type as Detector>::INTEREST.covers(request.aspects()) {
+                    self.$module.observe(request);
                 })+
             }
 
             /// Shows every detector one request, interested or not: what [`Detectors::observe`] must come to.
-            pub fn observe_all(&mut self, event: &$crate::event::Event<'_>) {
-                $(self.$module.observe(event);)+
+            pub fn observe_all(&mut self, request: &Request<'_>) {
+                $(self.$module.observe(request);)+
             }
 
             /// Adds what another set has noted; the order does not matter.

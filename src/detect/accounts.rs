@@ -1,45 +1,75 @@
 //! One piece of state for each user name, found without allocating.
 
-use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, BuildHasherDefault};
 
-use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize, Serializer};
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::ServiceAccount;
 
-use super::Merge;
+use super::{Merge, Request};
 
 /// One piece of state for each key, usually the user name of a ServiceAccount.
 ///
-/// A hash map, since it is looked into for every request. Whoever reads it gets it sorted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+/// A hash table, since it is looked into for every request, and a list of seats beside it: a caller that
+/// [`Memo`](super::Memo) knows has the same one for as long as it is known, so that its state is found without hashing
+/// its name. Whoever reads it gets it sorted.
+#[derive(Debug, Clone)]
 pub struct PerAccount<T> {
-    #[serde(
-        serialize_with = "sorted",
-        bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>")
-    )]
-    by_key: FxHashMap<String, T>,
+    entries: Vec<(String, T)>,
+    /// Numbers of entries, by the hash of their keys.
+    by_key: HashTable<u32>,
+    /// Numbers of entries, by seat. A guess: the entry's key tells whether it is right.
+    seats: Vec<u32>,
 }
+
+/// In a seat that nobody has taken.
+const NOBODY: u32 = u32::MAX;
 
 impl<T: Merge> PerAccount<T> {
     /// Lets `change` take note in the state of `key`, which is made if it is new.
     pub fn note(&mut self, key: &str, change: impl FnOnce(&mut T)) {
-        // Not `entry` alone, which would want an owned key for every request.
-        if let Some(known) = self.by_key.get_mut(key) {
-            change(known);
-        } else {
-            change(self.by_key.entry(key.to_owned()).or_default());
+        let at = self.place(key);
+        self.change(at, change);
+    }
+
+    /// [`PerAccount::note`] with the user name of `request`.
+    pub(super) fn note_user(&mut self, request: &Request<'_>, change: impl FnOnce(&mut T)) {
+        let (seat, user) = (request.caller.seat, request.user_name());
+        let known = self.seats.get(seat).copied().unwrap_or(NOBODY);
+        if let Some((key, state)) = self.entries.get_mut(known as usize)
+            && key == user
+        {
+            return change(state);
         }
+        let at = self.place(user);
+        if self.seats.len() <= seat {
+            self.seats.resize(seat + 1, NOBODY);
+        }
+        self.seats[seat] = at;
+        self.change(at, change);
+    }
+
+    fn change(&mut self, at: u32, change: impl FnOnce(&mut T)) {
+        if let Some((_, state)) = self.entries.get_mut(at as usize) {
+            change(state);
+        }
+    }
+
+    /// The number of the entry of `key`, which is made if it is new.
+    fn place(&mut self, key: &str) -> u32 {
+        let known = self.find(key);
+        known.unwrap_or_else(|| self.push(key.to_owned(), T::default()))
     }
 
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: Self) {
-        for (key, theirs) in other.into_sorted() {
-            match self.by_key.entry(key) {
-                Entry::Occupied(ours) => ours.into_mut().merge(theirs),
-                Entry::Vacant(place) => {
-                    place.insert(theirs);
+        for (key, theirs) in other.entries {
+            match self.find(&key) {
+                Some(at) => self.change(at, |ours| ours.merge(theirs)),
+                None => {
+                    self.push(key, theirs);
                 }
             }
         }
@@ -47,21 +77,40 @@ impl<T: Merge> PerAccount<T> {
 
     /// Keeps the states that `keep` says yes to; it may change them.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        self.by_key.retain(|_, state| keep(state));
-    }
-
-    fn into_sorted(self) -> Vec<(String, T)> {
-        let mut entries: Vec<_> = self.by_key.into_iter().collect();
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        entries
+        let mut kept = Self::default();
+        for (key, mut state) in std::mem::take(&mut self.entries) {
+            if keep(&mut state) {
+                kept.push(key, state);
+            }
+        }
+        *self = kept;
     }
 }
 
 impl<T> PerAccount<T> {
+    fn find(&self, key: &str) -> Option<u32> {
+        let is = |&at: &u32| self.entries[at as usize].0 == key;
+        self.by_key.find(hash(key), is).copied()
+    }
+
+    /// Adds the state of a key that is new; says its number.
+    fn push(&mut self, key: String, state: T) -> u32 {
+        let Self {
+            entries, by_key, ..
+        } = self;
+        // Each one costs more than a hundred bytes: memory is full long before there are as many as this.
+        let at = u32::try_from(entries.len()).unwrap_or(NOBODY);
+        let hash = hash(&key);
+        entries.push((key, state));
+        by_key.insert_unique(hash, at, |&at| self::hash(&entries[at as usize].0));
+        at
+    }
+
     /// All of them, by key.
     #[must_use]
     pub fn sorted(&self) -> Vec<(&str, &T)> {
-        let mut entries: Vec<_> = self.by_key.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        let entries = self.entries.iter();
+        let mut entries: Vec<_> = entries.map(|(key, state)| (key.as_str(), state)).collect();
         entries.sort_by(|a, b| a.0.cmp(b.0));
         entries
     }
@@ -73,11 +122,42 @@ impl<T> PerAccount<T> {
     }
 }
 
+fn hash(key: &str) -> u64 {
+    BuildHasherDefault::<FxHasher>::default().hash_one(key)
+}
+
+impl<T> Default for PerAccount<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            by_key: HashTable::new(),
+            seats: Vec::new(),
+        }
+    }
+}
+
+impl<T: PartialEq> PartialEq for PerAccount<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.sorted() == other.sorted()
+    }
+}
+
+impl<T: Eq> Eq for PerAccount<T> {}
+
 /// Sorted, so that equal states are equal files.
-fn sorted<T: Serialize, S: Serializer>(
-    map: &FxHashMap<String, T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let sorted: std::collections::BTreeMap<_, _> = map.iter().collect();
-    sorted.serialize(serializer)
+impl<T: Serialize> Serialize for PerAccount<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.sorted())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for PerAccount<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = std::collections::BTreeMap::<String, T>::deserialize(deserializer)?;
+        let mut all = Self::default();
+        for (key, state) in stored {
+            all.push(key, state);
+        }
+        Ok(all)
+    }
 }

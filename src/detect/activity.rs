@@ -2,16 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes},
-};
+use crate::finding::{Attribute, Attributes};
 
 use super::{
     EvidenceSet, Merge, Tally,
     caller::{Callers, SHOWN},
     deed::{self, Deed},
     judge::{ByAgent, Graded},
+    request::Request,
 };
 
 /// What an account did, from where and when. `G` is what a detector tells requests apart by.
@@ -27,11 +25,12 @@ pub(super) struct Activity<G: Ord = Deed> {
 
 impl<G: Graded> Activity<G> {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, grade: G, event: &Event<'_>) {
+    pub(super) fn add(&mut self, grade: G, event: &Request<'_>) {
         self.evidence.add(event);
-        self.deeds.add(grade, &event.user_agent.read());
+        self.deeds
+            .add(grade, event.agent(), event.caller.agent_hash);
         self.callers.add(event);
-        self.requests.add(&deed::describe(event), event);
+        self.requests.add(event.words(), event);
         self.codes.add(&code(event), event);
         if let Some(object) = event.object {
             self.namespaces
@@ -89,7 +88,7 @@ impl<G: Ord> Merge for Activity<G> {
 }
 
 /// The HTTP status, or `none` for a request that was never answered.
-pub(super) fn code(event: &Event<'_>) -> String {
+pub(super) fn code(event: &Request<'_>) -> String {
     event
         .code
         .map_or_else(|| "none".to_owned(), |code| code.to_string())

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
-
 use super::{
     body::{self, Body, nullable},
     deed,
+    request::Request,
 };
 
 /// A write of an admission configuration.
@@ -105,7 +104,7 @@ struct Spec {
 
 impl AdmissionWrite {
     /// What `event` writes; `None` if it writes no admission configuration, or only its status.
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(super) fn of(event: &Request<'_>) -> Option<Self> {
         let object = event.object?;
         let group = object.group == "admissionregistration.k8s.io";
         if !group || !deed::is_write(event) || !object.subresource.is_empty() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Finding, Remediation, Severity, Subject},
 };
 
@@ -14,6 +14,7 @@ use super::{
     caller::SHOWN,
     outcome::{Attempt, Outcome},
     rbac_written::in_kubectl,
+    request::Request,
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -95,14 +96,13 @@ impl Detector for AdmissionChanged {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::ADMISSION).and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
-        if let (Some(write), Some(outcome)) = (AdmissionWrite::of(event), Outcome::of(event)) {
-            let user = event.user.name.read();
+        if let (Some(write), Some(outcome)) = (AdmissionWrite::of(event), event.outcome()) {
             self.accounts
-                .note(&user, |seen| seen.add(write, outcome, event));
+                .note_user(event, |seen| seen.add(write, outcome, event));
         }
     }
 
@@ -126,7 +126,7 @@ impl Detector for AdmissionChanged {
 }
 
 impl Seen {
-    fn add(&mut self, write: AdmissionWrite, outcome: Outcome, event: &Event<'_>) {
+    fn add(&mut self, write: AdmissionWrite, outcome: Outcome, event: &Request<'_>) {
         let grade = Grade {
             outcome,
             effect: write.effect,

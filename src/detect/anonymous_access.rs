@@ -4,10 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attributes, Finding, Remediation, Severity, Subject},
-};
+use crate::finding::{Attributes, Finding, Remediation, Severity, Subject};
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
@@ -19,6 +16,7 @@ use super::{
     draft::draft,
     grants::Grants,
     judge::Judgement,
+    request::Request,
 };
 
 about! {
@@ -112,11 +110,11 @@ impl Detector for AnonymousAccess {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ANONYMOUS);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.user.name != ANONYMOUS {
             return;
         }
-        let deed = Deed::of(event);
+        let deed = event.deed();
         if deed == Deed::Discovered || deed <= Deed::Read && is_cluster_info(event) {
             self.open += 1;
             return;
@@ -149,7 +147,7 @@ impl Detector for AnonymousAccess {
 }
 
 /// What kubeadm opens to everybody (kubernetes `cmd/kubeadm/app/phases/bootstraptoken/clusterinfo`).
-fn is_cluster_info(event: &Event<'_>) -> bool {
+fn is_cluster_info(event: &Request<'_>) -> bool {
     event.is_core("configmaps")
         && event.verb == "get"
         && event.object.is_some_and(|object| {

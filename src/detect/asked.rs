@@ -7,7 +7,7 @@ use crate::{
     finding::{Attribute, Attributes},
 };
 
-use super::{Merge, Tally, caller::SHOWN};
+use super::{Merge, Tally, caller::SHOWN, request::Request};
 
 /// What TokenRequests ask for: `spec` of their bodies, which policies usually leave out, and rightly so: the response
 /// holds the token.
@@ -22,7 +22,7 @@ pub(super) struct Asked {
 }
 
 /// What a TokenRequest's body asks for the token to be bound to: kind and name.
-pub(super) fn bound_object(event: &Event<'_>) -> Option<(String, String)> {
+pub(super) fn bound_object(event: &Request<'_>) -> Option<(String, String)> {
     let bound = spec(event)?.get("boundObjectRef")?.object()?;
     let text = |key: &str| bound.get(key)?.text().map(|text| text.read().into_owned());
     Some((text("kind")?, text("name").unwrap_or_default()))
@@ -34,7 +34,7 @@ fn spec<'a>(event: &Event<'a>) -> Option<Object<'a>> {
 
 impl Asked {
     /// Takes note of one TokenRequest.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         let Some(spec) = spec(event) else { return };
         self.bodies += 1;
         let bound = bound_object(event).map(|(kind, name)| format!("{kind} {name}"));

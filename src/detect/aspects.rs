@@ -94,76 +94,61 @@ aspects! {
 }
 
 impl Aspects {
-    /// What `event` is.
-    #[must_use]
-    pub fn of(event: &Event<'_>) -> Self {
-        let mut aspects = Self::of_user(event) | Self::of_outcome(event);
-        match event.object {
-            Some(object) => {
-                aspects = aspects | Self::of_verb(event) | Self::of_object(&object);
-                if deed::enters_pod(event) {
-                    aspects = aspects | Self::POD_ENTRY;
-                }
-            }
-            None => aspects = aspects | Self::NO_RESOURCE,
-        }
-        aspects
-    }
-
-    fn of_user(event: &Event<'_>) -> Self {
-        let mut aspects = Self::default();
-        if event.impersonated_user.is_some() {
-            aspects = aspects | Self::IMPERSONATION;
-        }
+    /// What the user, its credential and nothing else make of a request.
+    pub(super) fn of_caller(event: &Event<'_>) -> Self {
         let name = event.user.name;
         if name.is_empty() {
-            return aspects | Self::UNAUTHENTICATED;
+            return Self::UNAUTHENTICATED;
         }
         if let Some(account) = event.service_account() {
-            let default = account.name == "default";
-            let default = if default {
-                Self::DEFAULT_ACCOUNT
-            } else {
-                Self::default()
-            };
-            let loose = if credential::names_pod(event) {
-                Self::default()
-            } else {
-                Self::LOOSE_TOKEN
-            };
-            return aspects | Self::ACCOUNT | default | loose;
+            let default = Self::if_so(account.name == "default", Self::DEFAULT_ACCOUNT);
+            let loose = Self::if_so(!credential::names_pod(event), Self::LOOSE_TOKEN);
+            return Self::ACCOUNT | default | loose;
         }
         if name == "system:anonymous" {
-            return aspects | Self::ANONYMOUS;
+            return Self::ANONYMOUS;
         }
-        if name.starts_with("system:node:") {
-            return aspects | Self::NODE;
-        }
-        aspects
+        Self::if_so(name.starts_with("system:node:"), Self::NODE)
     }
 
-    fn of_outcome(event: &Event<'_>) -> Self {
-        let mut aspects = Self::default();
-        let failed = event.code.is_some_and(|code| code >= 400);
-        if failed {
-            aspects = aspects | Self::FAILED;
-        }
+    /// What verb, resource, group and subresource make of a request.
+    pub(super) fn of_kind(event: &Event<'_>) -> Self {
+        let Some(object) = event.object else {
+            return Self::NO_RESOURCE;
+        };
+        let entry = Self::if_so(deed::enters_pod(event), Self::POD_ENTRY);
+        Self::of_verb(event) | Self::of_object(&object) | entry
+    }
+
+    /// What the annotations make of a request, but for `forbid`.
+    pub(super) fn of_notes(event: &Event<'_>) -> Self {
         let annotations = event.annotations.json();
         let escaped = ESCAPE.is_in(annotations);
-        if escaped || TOKEN.is_in(annotations) {
-            aspects = aspects | Self::TOKEN_MARK;
-        }
-        if event.refused() {
+        let cut = escaped || CUT.is_in(annotations);
+        let marked = escaped || TOKEN.is_in(annotations);
+        Self::if_so(cut, Self::TRUNCATED) | Self::if_so(marked, Self::TOKEN_MARK)
+    }
+
+    /// What the rest makes of a request; `forbid` says whether the annotations do.
+    #[inline]
+    pub(super) fn of_rest(event: &Event<'_>, forbid: impl FnOnce() -> bool) -> Self {
+        let failed = event.code.is_some_and(|code| code >= 400);
+        let cut = event.has_placeholder() || event.has_cut_user_agent();
+        let acting = event.impersonated_user.is_some();
+        let mut aspects = Self::if_so(failed, Self::FAILED)
+            | Self::if_so(cut, Self::TRUNCATED)
+            | Self::if_so(acting, Self::IMPERSONATION);
+        if event.refused_if(forbid) {
             aspects = aspects | Self::REFUSED;
             if IMPERSONATE.is_in(event.status.json()) {
                 aspects = aspects | Self::IMPERSONATION;
             }
         }
-        let cut = escaped || CUT.is_in(annotations);
-        if cut || event.has_placeholder() || event.has_cut_user_agent() {
-            aspects = aspects | Self::TRUNCATED;
-        }
         aspects
+    }
+
+    const fn if_so(so: bool, aspect: Self) -> Self {
+        Self(if so { aspect.0 } else { 0 })
     }
 
     fn of_verb(event: &Event<'_>) -> Self {

@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, Subject},
-};
+use crate::finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
     About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount,
     audit_ids::{Sample, Sighting, Uses},
     caller::{self, SHOWN},
     draft::draft,
+    request::Request,
     shell::quote,
 };
 
@@ -94,9 +92,8 @@ impl Detector for AuditIdReused {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::EVERYTHING;
 
-    fn observe(&mut self, event: &Event<'_>) {
-        let user = event.user.name.read();
-        self.users.note(&user, |sample| sample.add(event));
+    fn observe(&mut self, event: &Request<'_>) {
+        self.users.note_user(event, |sample| sample.add(event));
     }
 
     fn merge(&mut self, other: Self) {
@@ -135,6 +132,10 @@ impl Detector for AuditIdReused {
 
 /// What `user` has reused of an ID: an own one, or one that somebody else's earlier request has.
 fn reused<'a>(user: &str, uses: &'a Uses, owners: &[(&'a str, &'a Uses)]) -> Option<Reused<'a>> {
+    if uses.count() == 1 && owners.len() == 1 {
+        // Nearly all of them: made by the server, used once.
+        return None;
+    }
     let mine = uses.requests();
     let others = owners.iter().filter(|(other, _)| *other != user);
     let first = mine.first()?.time;

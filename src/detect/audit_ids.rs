@@ -6,9 +6,9 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{event::Event, finding::Timestamp, source::Origin};
+use crate::{finding::Timestamp, source::Origin};
 
-use super::{Merge, deed::Deed, keyed};
+use super::{Merge, deed::Deed, keyed, request::Request};
 
 /// How many IDs that look like the server's own are kept.
 const MADE: usize = 128;
@@ -81,7 +81,7 @@ enum Id {
 
 impl Sample {
     /// Takes note of one request. For nearly all of them that is a hash and a comparison.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         self.requests += 1;
         let id = event.audit_id.read();
         let id = id.as_bytes();
@@ -129,7 +129,7 @@ fn is_uuid_shaped(id: &[u8]) -> bool {
 }
 
 impl<const MOST: usize> Ids<MOST> {
-    fn add(&mut self, id: &[u8], event: &Event<'_>) {
+    fn add(&mut self, id: &[u8], event: &Request<'_>) {
         let hash = xxh3_64(id);
         let full = self.kept.len() >= MOST;
         if full
@@ -235,9 +235,9 @@ impl Uses {
 }
 
 impl Sighting {
-    fn of(event: &Event<'_>) -> Self {
-        let uri = event.request_uri.read();
-        let grave = match Deed::of(event) {
+    fn of(event: &Request<'_>) -> Self {
+        let uri = event.uri();
+        let grave = match event.deed() {
             Deed::Discovered | Deed::Refused | Deed::Failed | Deed::Read | Deed::Attempted => false,
             Deed::Changed | Deed::ReadSecrets | Deed::Entered | Deed::Minted | Deed::WroteRbac => {
                 true
@@ -249,9 +249,9 @@ impl Sighting {
             time: event.time(),
             identity: event.identity(),
             origin: event.origin,
-            what: keyed::hash(0, &[&event.verb.read(), &uri]),
+            what: keyed::hash(0, &[&event.verb.read(), uri]),
             grave,
-            aggregated: is_aggregated(&uri),
+            aggregated: is_aggregated(uri),
         }
     }
 
@@ -270,9 +270,14 @@ impl Id {
     fn of(id: &[u8]) -> Self {
         if is_uuid_shaped(id) && id.is_ascii() {
             let mut digits = [0; 32];
-            let without = (0..id.len()).filter(|at| !DASHES.contains(at));
-            for (digit, at) in digits.iter_mut().zip(without) {
-                *digit = id[at];
+            for (to, from) in [
+                (0..8, 0..8),
+                (8..12, 9..13),
+                (12..16, 14..18),
+                (16..20, 19..23),
+                (20..32, 24..36),
+            ] {
+                digits[to].copy_from_slice(&id[from]);
             }
             Self::Uuid(digits)
         } else {
@@ -311,7 +316,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Parser;
+    use crate::{detect::Memo, event::Parser};
 
     /// One user's requests, each by the number of its ID and the second at which it came.
     fn lines(requests: &[(u16, u8)]) -> Vec<String> {
@@ -332,6 +337,7 @@ mod tests {
     }
 
     fn sample(lines: &[String], from: u32) -> Sample {
+        let mut memo = Memo::default();
         let mut sample = Sample::default();
         for (line, text) in (from..).zip(lines) {
             let origin = Origin {
@@ -339,7 +345,8 @@ mod tests {
                 chunk: 0,
                 line,
             };
-            sample.add(&Parser::default().parse(text, origin).unwrap());
+            let mut parser = Parser::default();
+            sample.add(&memo.request(&parser.parse(text, origin).unwrap()));
         }
         sample
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Event, finding::Finding};
+use crate::finding::Finding;
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Series, Tally,
-    broken_client, deed, few::Few, keyed, smallest::Smallest, token_request_failing::Spell,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Series,
+    Tally, broken_client, few::Few, keyed, request::Request, smallest::Smallest,
+    token_request_failing::Spell,
 };
 
 about! {
@@ -167,38 +168,37 @@ impl Detector for AuthenticationFailing {
     // What a client succeeded in tells what its 401s mean.
     const INTEREST: Interest = Interest::EVERYTHING;
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
+        let caller = event.caller;
         // A log that leaves addresses out cannot tell one client from another.
-        let Some(peer) = event.peer() else { return };
-        let address = peer.read();
-        let agent = event.user_agent.read();
-        let by_address = keyed::hash(0, &[&address]);
-        let hash = keyed::hash(by_address, &[&agent]);
+        let Some(address) = caller.address.as_deref() else {
+            return;
+        };
+        let hash = caller.client_hash;
         if event.user.name.is_empty() {
             if event.code != Some(401) {
                 return;
             }
             let new = || Failing {
-                address: address.clone().into_owned(),
-                agent: agent.clone().into_owned(),
+                address: address.to_owned(),
+                agent: caller.agent.to_string(),
                 ..Failing::default()
             };
             if let Some(failing) = self.failing.slot(hash, new) {
                 failing.evidence.add(event);
-                failing.requests.add(&deed::describe(event), event);
+                failing.requests.add(event.words(), event);
                 failing.series.add(event.time());
             }
             return;
         }
-        let user = event.user.name.read();
-        if user == "system:anonymous" {
+        if event.aspects().has(Aspects::ANONYMOUS) {
             return;
         }
         if let Some(working) = self.working.slot(hash, Working::default) {
-            working.address = by_address;
+            working.address = caller.address_hash;
             working.seen.add(event);
-            let new = || User(user.clone().into_owned());
-            working.users.slot(keyed::hash(0, &[&user]), new);
+            let new = || User(caller.user.to_string());
+            working.users.slot(caller.user_hash, new);
         }
     }
 

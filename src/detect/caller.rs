@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attribute, Attributes, Involved, Subject},
 };
 
-use super::{Merge, Tally};
+use super::{Merge, Tally, request::Request};
 
 /// How many values of each kind a finding shows.
 pub(super) const SHOWN: usize = 10;
@@ -33,22 +33,21 @@ pub(super) fn subject(user_name: &str) -> Subject {
 
 impl Callers {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
-        if let Some(peer) = event.peer() {
-            self.addresses.add(&peer.read(), event);
+    pub(super) fn add(&mut self, event: &Request<'_>) {
+        let (caller, time) = (event.caller, event.time());
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_known(caller.address_hash, address, time);
         }
-        self.user_agents.add(&event.user_agent.read(), event);
-        if let Some(pod) = event.user.extra("authentication.kubernetes.io/pod-name") {
-            self.pods.add(&pod.read(), event);
+        self.user_agents
+            .add_known(caller.agent_hash, &caller.agent, time);
+        if let Some(pod) = caller.pod.as_deref() {
+            self.pods.add_known(caller.pod_hash, pod, time);
         }
-        if let Some(node) = event.user.extra("authentication.kubernetes.io/node-name") {
-            self.nodes.add(&node.read(), event);
+        if let Some(node) = caller.node.as_deref() {
+            self.nodes.add_known(caller.node_hash, node, time);
         }
-        if let Some(id) = event
-            .user
-            .extra("authentication.kubernetes.io/credential-id")
-        {
-            self.credentials.add(&id.read(), event);
+        if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
+            self.credentials.add_known(hash, id, time);
         }
         if let Some(user) = event.impersonated_user {
             self.impersonated.add(&user.name.read(), event);

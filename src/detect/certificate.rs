@@ -8,11 +8,10 @@ use x509_cert::{
     request::CertReq,
 };
 
-use crate::event::Event;
-
 use super::{
     body::{self, nullable},
     deed,
+    request::Request,
 };
 
 /// A write of a CertificateSigningRequest.
@@ -100,7 +99,7 @@ struct Condition {
 
 impl CertificateWrite {
     /// What `event` writes; `None` if it neither asks for a certificate nor decides about one.
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(super) fn of(event: &Request<'_>) -> Option<Self> {
         let object = event.object?;
         let requests = object.group == "certificates.k8s.io"
             && object.resource == "certificatesigningrequests";

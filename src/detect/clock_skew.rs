@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Standing},
+    event::Standing,
     finding::{Attribute, Attributes, Evidence, Finding, Remediation, Severity, Step, Subject},
 };
 
 use super::{
     About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, draft::draft,
-    traffic::Strays,
+    request::Request, traffic::Strays,
 };
 
 about! {
@@ -92,7 +92,7 @@ impl Detector for ClockSkew {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::EVERYTHING;
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let Some(duration) = event.duration() else {
             return;
         };
@@ -130,7 +130,7 @@ impl Detector for ClockSkew {
 }
 
 impl Impossible {
-    fn add(&mut self, duration: i64, event: &Event<'_>) {
+    fn add(&mut self, duration: i64, event: &Request<'_>) {
         self.evidence.add(event);
         self.worst = self.worst.max(duration.unsigned_abs());
     }

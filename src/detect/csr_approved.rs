@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Finding, Remediation, Severity, Subject},
-};
+use crate::finding::{Finding, Remediation, Severity, Subject};
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
@@ -15,6 +12,7 @@ use super::{
     caller::{self, SHOWN},
     certificate::{Act, CertificateWrite, Purpose},
     outcome::{Attempt, Outcome},
+    request::Request,
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -101,8 +99,8 @@ impl Detector for CsrApproved {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::CERTIFICATES.and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        let (Some(write), Some(outcome)) = (CertificateWrite::of(event), Outcome::of(event)) else {
+    fn observe(&mut self, event: &Request<'_>) {
+        let (Some(write), Some(outcome)) = (CertificateWrite::of(event), event.outcome()) else {
             return;
         };
         self.evaluated += 1;
@@ -138,7 +136,7 @@ impl Detector for CsrApproved {
 }
 
 impl Seen {
-    fn add(&mut self, write: CertificateWrite, outcome: Outcome, event: &Event<'_>) {
+    fn add(&mut self, write: CertificateWrite, outcome: Outcome, event: &Request<'_>) {
         let grade = Grade {
             outcome,
             purpose: write.purpose,

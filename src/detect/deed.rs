@@ -34,11 +34,9 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    /// What `event` did.
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        if event.refused() {
-            return Self::Refused;
-        }
+    /// What `event` did if it was not refused and no dry run: for all events of one verb, resource and status the
+    /// same (where there is no resource, of one URI).
+    pub(super) fn of_kind(event: &Event<'_>) -> Self {
         let Some(object) = event.object else {
             return match is_discovery(event) {
                 true => Self::Discovered,
@@ -72,7 +70,7 @@ impl Deed {
                 false => Self::Failed,
             };
         }
-        if !event.succeeded() || is_dry_run(event) {
+        if !event.succeeded() {
             return Self::Attempted;
         }
         let mints = object.resource == "serviceaccounts" && object.subresource == "token";
@@ -180,8 +178,11 @@ fn first_segment(uri: &str) -> &str {
 }
 
 /// Whether the query of `event`'s URI has a parameter whose name and value `wanted` accepts.
-pub(super) fn has_parameter(event: &Event<'_>, mut wanted: impl FnMut(&str, &str) -> bool) -> bool {
-    let uri = event.request_uri.read();
+pub(super) fn has_parameter(event: &Event<'_>, wanted: impl FnMut(&str, &str) -> bool) -> bool {
+    has_parameter_in(&event.request_uri.read(), wanted)
+}
+
+fn has_parameter_in(uri: &str, mut wanted: impl FnMut(&str, &str) -> bool) -> bool {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -237,6 +238,7 @@ pub(super) fn enters_pod(event: &Event<'_>) -> bool {
     })
 }
 
-pub(super) fn is_dry_run(event: &Event<'_>) -> bool {
-    has_parameter(event, |name, value| name == "dryRun" && value == "All")
+/// Whether the query of `uri` asks for a dry run.
+pub(super) fn is_dry_run(uri: &str) -> bool {
+    has_parameter_in(uri, |name, value| name == "dryRun" && value == "All")
 }

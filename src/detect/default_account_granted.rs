@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Finding, Remediation, Severity, Subject},
 };
 
@@ -12,8 +12,8 @@ use super::{
     advice::step,
     caller::{self, SHOWN},
     outcome::{Attempt, Outcome},
-    rbac::RbacWrite,
     rbac_written::in_kubectl,
+    request::Request,
     rights::Weight,
     shell::quote,
     writes::Writes,
@@ -93,8 +93,8 @@ impl Detector for DefaultAccountGranted {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::RBAC.and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        let (Some(write), Some(outcome)) = (RbacWrite::of(event), Outcome::of(event)) else {
+    fn observe(&mut self, event: &Request<'_>) {
+        let (Some(write), Some(outcome)) = (event.rbac_write(), event.outcome()) else {
             return;
         };
         if !write.is_binding || write.weight == Weight::Removed {

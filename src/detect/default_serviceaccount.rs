@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, PerAccount,
-    activity::Activity, deed::Deed, draft::draft, shell::quote,
+    activity::Activity, deed::Deed, draft::draft, request::Request, shell::quote,
 };
 
 about! {
@@ -84,7 +84,7 @@ impl Detector for DefaultServiceAccount {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::DEFAULT_ACCOUNT);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         // Taking the name apart costs more than to see that it is another one.
         let name = event.user.name.as_plain().unwrap_or_default();
         if !name.ends_with(":default") {
@@ -92,7 +92,7 @@ impl Detector for DefaultServiceAccount {
         }
         if let Some(account) = event.service_account() {
             self.accounts.note(account.namespace, |activity| {
-                activity.add(Deed::of(event), event);
+                activity.add(event.deed(), event);
             });
         }
     }

@@ -2,12 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::{Event, Value},
-    finding::Timestamp,
-};
+use crate::{event::Value, finding::Timestamp};
 
-use super::{Merge, deed, keyed, smallest::Smallest};
+use super::{Merge, deed, keyed, request::Request, smallest::Smallest};
 
 /// How many pod names are followed.
 const NAMES: usize = 65_536;
@@ -28,7 +25,7 @@ struct Times(Vec<(Timestamp, String)>);
 impl Deletions {
     /// Takes note of `event` if it ends a pod: by its kubelet, which does so when its containers have stopped, or
     /// with a grace period of 0. Any other deletion only begins one, and the token stays good meanwhile.
-    pub(super) fn observe(&mut self, event: &Event<'_>) {
+    pub(super) fn observe(&mut self, event: &Request<'_>) {
         if !(event.verb == "delete" && event.is_core("pods") && event.succeeded()) {
             return;
         }
@@ -36,7 +33,7 @@ impl Deletions {
             return;
         };
         let by_kubelet = event.user.name.starts_with("system:node:");
-        if object.name.is_empty() || deed::is_dry_run(event) || !(by_kubelet || is_final(event)) {
+        if object.name.is_empty() || event.is_dry_run() || !(by_kubelet || is_final(event)) {
             return;
         }
         let hash = pod_hash(&object.namespace.read(), &object.name.read());
@@ -85,7 +82,7 @@ fn pod_hash(namespace: &str, name: &str) -> u64 {
 }
 
 /// Whether the deletion has no grace period: in the URI, or in the body where the level has it.
-fn is_final(event: &Event<'_>) -> bool {
+fn is_final(event: &Request<'_>) -> bool {
     let zero = |name: &str, value: &str| name == "gracePeriodSeconds" && value == "0";
     let body = event.request_body.and_then(Value::object);
     let asked = body.and_then(|body| body.get("gracePeriodSeconds"));
@@ -93,7 +90,7 @@ fn is_final(event: &Event<'_>) -> bool {
 }
 
 /// The UID of the pod: what the deletion was made conditional on, or what came back.
-fn uid(event: &Event<'_>) -> Option<String> {
+fn uid(event: &Request<'_>) -> Option<String> {
     let inside = |body: Option<Value<'_>>, path: [&str; 2]| {
         let outer = body?.object()?.get(path[0])?.object()?;
         Some(outer.get(path[1])?.text()?.read().into_owned())

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Remediation, Severity, Subject, SubjectKind},
 };
 
@@ -19,6 +19,7 @@ use super::{
     draft::draft,
     judge::Graded,
     refusal,
+    request::Request,
     shell::quote,
 };
 
@@ -145,7 +146,7 @@ impl Detector for DeniedProbing {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::REFUSED);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let user = event.user.name;
         if user.is_empty() || user == "system:anonymous" || !refusal::lacks_right(event) {
             return;
@@ -185,7 +186,7 @@ impl Merge for Refused {
 }
 
 impl Probe {
-    fn of(event: &Event<'_>) -> Self {
+    fn of(event: &Request<'_>) -> Self {
         let versioned = || has_parameter(event, |name, _| name == "resourceVersion");
         if event.verb == "watch" || event.verb == "list" && versioned() {
             return Self::Informer;

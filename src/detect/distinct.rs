@@ -7,14 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Timestamp},
-};
+use crate::finding::{Attribute, Attributes, Timestamp};
 
 use super::{
     LogFacts, Merge,
     keyed::{self, Keyed},
+    request::Request,
     tally::earliest,
 };
 
@@ -59,7 +57,7 @@ pub(super) enum Habit {
 
 impl<G: Copy + Ord> Distinct<G> {
     /// Takes note of one request about the thing that is called by all `parts`.
-    pub(super) fn add(&mut self, parts: &[&str], grade: G, event: &Event<'_>) {
+    pub(super) fn add(&mut self, parts: &[&str], grade: G, event: &Request<'_>) {
         let hash = keyed::hash(0, parts);
         if let Some(seen) = self.things.slot(hash, || parts.concat()) {
             *seen.requests.entry(grade).or_default() += 1;

@@ -1,30 +1,28 @@
 //! Rights that were granted in this log and then used.
 
+mod case;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp},
-};
+use crate::finding::{Finding, Timestamp};
 
 use super::{
-    About, AllowList, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    Tally,
-    caller::{self, SHOWN},
-    deed::{self, Deed},
-    draft::draft,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Tally,
+    caller::SHOWN,
+    deed::Deed,
     grant::Grant,
     keyed::{self, Keyed},
     outcome::Outcome,
     rbac::{self, RbacWrite},
-    rbac_written,
+    request::Request,
     rights::Weight,
-    shell::quote,
     tally::earliest,
     writes::shortened,
 };
+
+use case::Case;
 
 about! {
     /// # What it finds
@@ -131,7 +129,7 @@ impl Detector for EscalationUsed {
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::ANONYMOUS).and(Aspects::RBAC));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         self.observe_write(event);
         self.observe_use(event);
     }
@@ -168,12 +166,15 @@ impl Detector for EscalationUsed {
 }
 
 impl EscalationUsed {
-    fn observe_write(&mut self, event: &Event<'_>) {
+    fn observe_write(&mut self, event: &Request<'_>) {
         // kube-apiserver makes the default roles and bindings when it starts (FACTS 7).
-        if event.user.name == "system:apiserver" || Outcome::of(event) != Some(Outcome::Done) {
+        if !event.aspects().has(Aspects::RBAC)
+            || event.user.name == "system:apiserver"
+            || event.outcome() != Some(Outcome::Done)
+        {
             return;
         }
-        let Some(write) = RbacWrite::of(event) else {
+        let Some(write) = event.rbac_write() else {
             return;
         };
         if matches!(write.weight, Weight::Removed | Weight::Touched) || write.name.is_empty() {
@@ -181,25 +182,24 @@ impl EscalationUsed {
         }
         let name = || write.name.clone();
         if let Some(written) = self.written.slot(write.key, name) {
-            written.add(&write, event);
+            written.add(write, event);
         }
     }
 
-    fn observe_use(&mut self, event: &Event<'_>) {
-        let user = event.user.name;
-        if event.service_account().is_none() && user != "system:anonymous" {
+    fn observe_use(&mut self, event: &Request<'_>) {
+        let by = event.aspects();
+        if !by.has(Aspects::ACCOUNT) && !by.has(Aspects::ANONYMOUS) {
             return;
         }
-        let Some(reason) = event.annotation("authorization.k8s.io/reason") else {
+        let Some((literal, reason)) = &event.notes.reason else {
             return;
         };
-        if !reason.literal().starts_with("RBAC: allowed by ") {
+        if !literal.starts_with("RBAC: allowed by ") {
             return;
         }
         self.uses += 1;
-        let user = user.read();
-        let key = keyed::hash(0, &[&user, reason.literal()]);
-        let name = || format!("{user}\0{}", reason.read());
+        let key = keyed::hash(event.caller.user_hash, &[literal]);
+        let name = || format!("{}\0{reason}", event.user_name());
         if let Some(used) = self.used.slot(key, name) {
             used.add(event);
         }
@@ -250,7 +250,7 @@ impl EscalationUsed {
 }
 
 impl Written {
-    fn add(&mut self, write: &RbacWrite, event: &Event<'_>) {
+    fn add(&mut self, write: &RbacWrite, event: &Request<'_>) {
         self.evidence.add(event);
         let user = event.user.name.read();
         let name = || user.clone().into_owned();
@@ -271,21 +271,19 @@ impl Written {
 }
 
 impl Use {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         self.evidence.add_first(event);
-        *self.deeds.entry(Deed::of(event)).or_default() += 1;
-        let request = || deed::describe(event);
-        if let Some(count) = self.requests.slot(deed::describe_hash(event), request) {
+        *self.deeds.entry(event.deed()).or_default() += 1;
+        let request = || event.words().to_owned();
+        if let Some(count) = self.requests.slot(event.kind.hash_with_code, request) {
             count.0 += 1;
         }
-        if let Some(peer) = event.peer() {
-            self.addresses.add(&peer.read(), event);
+        let (caller, time) = (event.caller, event.time());
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_known(caller.address_hash, address, time);
         }
-        let credential = event
-            .user
-            .extra("authentication.kubernetes.io/credential-id");
-        if let Some(id) = credential {
-            self.credentials.add(&id.read(), event);
+        if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
+            self.credentials.add_known(hash, id, time);
         }
     }
 
@@ -306,271 +304,6 @@ impl Use {
 
 fn writer_key(user: &str) -> u64 {
     keyed::hash(0, &[user])
-}
-
-/// A right, who granted it, and who used it.
-struct Case<'a> {
-    user: &'a str,
-    grant: &'a Grant,
-    used: &'a Use,
-    written: &'a Written,
-    /// Whether the role gives everything, by its name or by what was written in this log.
-    everything: bool,
-    /// Whether it is the role that was written, and not the binding.
-    by_role: bool,
-}
-
-/// How bad a case is.
-struct Verdict {
-    severity: Severity,
-    allowed_as: Option<String>,
-}
-
-/// What everybody may use by design: what clusters set up by kubeadm tell those who want to join (kubernetes
-/// `cmd/kubeadm/app/phases/bootstraptoken/clusterinfo`).
-const PUBLIC: (&str, &str) = ("kubeadm:bootstrap-signer-clusterinfo", "kube-public");
-
-impl Case<'_> {
-    /// `None` for what is daily life.
-    fn severity(&self, allow: &AllowList) -> Option<Verdict> {
-        let grave = [
-            Deed::ReadSecrets,
-            Deed::Minted,
-            Deed::Entered,
-            Deed::WroteRbac,
-        ];
-        let grave = self.used.count(&grave) > 0;
-        let changed = grave || self.used.count(&[Deed::Changed]) > 0;
-        let pick = |is: bool, graver, milder| Some(if is { graver } else { milder });
-        let by = |severity: Option<Severity>| {
-            severity.map(|severity| Verdict {
-                severity,
-                allowed_as: None,
-            })
-        };
-        if self.user == "system:anonymous" {
-            let binding = self.grant.binding.as_str();
-            let within = self.grant.namespace.as_deref().unwrap_or_default();
-            if (binding, within) == PUBLIC {
-                return None;
-            }
-            return by(pick(changed, Severity::Critical, Severity::High));
-        }
-        if self.is_self_granted() {
-            if let Some(reason) = self.reason(self.user, allow) {
-                return Some(Verdict {
-                    severity: Severity::Info,
-                    allowed_as: Some(reason),
-                });
-            }
-            // A role that it had the right to write anyway, or one that gives it the rest.
-            return if self.by_role && !self.written.everything {
-                by(pick(grave, Severity::High, Severity::Medium))
-            } else {
-                by(pick(grave, Severity::Critical, Severity::High))
-            };
-        }
-        let accounts = self.written.writers.sorted().into_iter();
-        let mut accounts = accounts.filter(|(name, _)| name.starts_with("system:serviceaccount:"));
-        let stranger = accounts.any(|(name, _)| self.reason(name, allow).is_none());
-        let matters = self.everything || self.written.everything || self.user.ends_with(":default");
-        if !stranger || !matters {
-            return None;
-        }
-        by(pick(grave, Severity::High, Severity::Medium))
-    }
-
-    fn is_self_granted(&self) -> bool {
-        self.written.writers.get(writer_key(self.user)).is_some()
-    }
-
-    /// Why the writes of `writer` are taken lightly, if all of them are.
-    fn reason(&self, writer: &str, allow: &AllowList) -> Option<String> {
-        let agents = &self.written.writers.get(writer_key(writer))?.agents;
-        let subject = caller::subject(writer);
-        let expected = |agent: &str| allow.expects(rbac_written::ABOUT.id, &subject, agent);
-        let ranked = agents.ranked().into_iter();
-        let reasons: Option<Vec<_>> = ranked.map(|agent| expected(&agent.value)).collect();
-        let reason = reasons
-            .filter(|_| agents.is_exact())?
-            .first()?
-            .reason
-            .clone();
-        Some(reason)
-    }
-
-    fn finding(&self, verdict: Verdict, context: &Context<'_>) -> Finding {
-        let subject = caller::subject(self.user);
-        let grant = self.grant;
-        let within = grant.namespace.as_deref().unwrap_or_default();
-        let written = draft(
-            &ABOUT,
-            subject.clone(),
-            &[],
-            &self.written.evidence,
-            context,
-        );
-        let mut drafted = draft(
-            &ABOUT,
-            subject.clone(),
-            &[&grant.binding_kind, &grant.binding, within],
-            &self.used.evidence,
-            context,
-        );
-        drafted.evidence.extend(written.evidence);
-        drafted.evidence.sort_unstable();
-        drafted.first_seen = earliest(drafted.first_seen, written.first_seen);
-        let credentials = self.used.credentials.ranked().into_iter();
-        drafted.involves.credentials = credentials.map(|id| id.value.clone()).collect();
-        let writers = self.written.writers.sorted().into_iter();
-        let mut involved: Vec<Subject> = writers.map(|(name, _)| caller::subject(name)).collect();
-        involved.extend(rbac::somebody(&self.written.grantees));
-        involved.retain(|other| *other != subject);
-        drafted.involves.subjects.extend(involved);
-        Finding {
-            severity: verdict.severity,
-            summary: self.summary(&subject, verdict.severity),
-            attributes: self.attributes(verdict),
-            remediation: self.remediation(),
-            ..drafted
-        }
-    }
-
-    fn attributes(&self, verdict: Verdict) -> Attributes {
-        let grant = self.grant;
-        let writers = self.written.writers.sorted().into_iter();
-        let writers: Attributes = writers
-            .map(|(name, writer)| (name.to_owned(), writer.attribute()))
-            .collect();
-        let deeds = self.used.deeds.iter();
-        let deeds: Attributes = deeds
-            .map(|(deed, &n)| (deed.as_str().to_owned(), n.into()))
-            .collect();
-        let mut requests = Attributes::new();
-        for (name, count) in self.used.requests.sorted() {
-            let known = match requests.get(name) {
-                Some(Attribute::Count(known)) => *known,
-                _ => 0,
-            };
-            requests.insert(name.to_owned(), (known + count.0).into());
-        }
-        let rights = self.written.rights.ranked().into_iter();
-        let rights: Vec<&str> = rights.map(|right| right.value.as_str()).collect();
-        let evidence = &self.used.evidence;
-        let fields: [(&str, Attribute); 16] = [
-            ("binding_kind", grant.binding_kind.as_str().into()),
-            ("binding", grant.binding.as_str().into()),
-            ("namespace", grant.namespace.as_deref().into()),
-            ("role_kind", grant.role_kind.as_str().into()),
-            ("role", grant.role.as_str().into()),
-            ("granted_by", Attribute::Map(writers)),
-            ("granted_to", self.written.grantees.attribute(SHOWN)),
-            ("grants", rights.into()),
-            ("granted_at", self.written.evidence.first_seen().into()),
-            ("first_used", evidence.first_seen().into()),
-            ("last_used", evidence.last_seen().into()),
-            ("self_granted", self.is_self_granted().into()),
-            ("did", Attribute::Map(deeds)),
-            ("requests", Attribute::Map(requests)),
-            ("addresses", self.used.addresses.occurrences(SHOWN)),
-            ("allowed_as", verdict.allowed_as.into()),
-        ];
-        fields.map(|(name, value)| (name.to_owned(), value)).into()
-    }
-
-    fn summary(&self, subject: &Subject, severity: Severity) -> String {
-        let Grant {
-            binding_kind,
-            binding,
-            role_kind,
-            role,
-            ..
-        } = self.grant;
-        let what = if self.by_role {
-            format!("{role_kind} {role}")
-        } else {
-            format!("{binding_kind} {binding} ({role})")
-        };
-        let writers = self.written.writers.sorted();
-        let writer = writers
-            .first()
-            .map_or_else(String::new, |(name, _)| caller::subject(name).to_string());
-        let how = if self.is_self_granted() {
-            format!("{subject} wrote {what} and used it itself")
-        } else {
-            format!("{subject} used {what}, which {writer} wrote")
-        };
-        let did = self.used.in_words();
-        let advice = match severity {
-            Severity::Info | Severity::Low => "nothing to do",
-            Severity::Medium => "check that it is meant to have that right",
-            Severity::High | Severity::Critical => {
-                "delete the binding and revoke the account's tokens"
-            }
-        };
-        format!("{how} ({did}); {advice}")
-    }
-
-    fn remediation(&self) -> Remediation {
-        let grant = self.grant;
-        let binding = match &grant.namespace {
-            Some(within) => format!(
-                "rolebinding {} --namespace {}",
-                quote(&grant.binding),
-                quote(within)
-            ),
-            None => format!("clusterrolebinding {}", quote(&grant.binding)),
-        };
-        let step = |text: &str, command: String| Step {
-            text: text.to_owned(),
-            command: Some(command),
-        };
-        let mut steps = vec![
-            step(
-                "look at the binding",
-                format!("kubectl get {binding} --output yaml"),
-            ),
-            step(
-                "take the right away (if others need the binding, take the account out of its subjects instead)",
-                format!("kubectl delete {binding}"),
-            ),
-        ];
-        let subject = caller::subject(self.user);
-        if let Some(namespace) = &subject.namespace {
-            let (namespace, name) = (quote(namespace), quote(&subject.name));
-            steps.push(step(
-                "end the account's pods, and with them the tokens that are bound to them",
-                format!(
-                    "kubectl delete pods --namespace {namespace} --field-selector spec.serviceAccountName={name}"
-                ),
-            ));
-            steps.push(step(
-                "see whether it has tokens that never end",
-                format!(
-                    "kubectl get secrets --namespace {namespace} --field-selector type=kubernetes.io/service-account-token"
-                ),
-            ));
-        }
-        steps.push(step(
-            "see what is left",
-            format!("kubectl auth can-i --list --as={}", quote(self.user)),
-        ));
-        Remediation {
-            summary: "take the right away, then undo what was done with it".to_owned(),
-            steps,
-        }
-    }
-}
-
-impl Writer {
-    fn attribute(&self) -> Attribute {
-        let fields: [(&str, Attribute); 3] = [
-            ("requests", self.requests.into()),
-            ("first_seen", self.first.into()),
-            ("last_seen", self.last.into()),
-        ];
-        Attribute::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
-    }
 }
 
 impl Merge for Written {

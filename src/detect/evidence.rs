@@ -8,7 +8,7 @@ use crate::{
     source::Origin,
 };
 
-use super::{Context, Merge, tally::earliest};
+use super::{Context, Merge, request::Request, tally::earliest};
 
 /// How many of the first and how many of the last events are kept.
 const KEPT: usize = 3;
@@ -35,12 +35,40 @@ pub(super) struct Entry {
     audit_id: String,
 }
 
+/// Something that is noted as evidence: an event, or a request, which works out only once what it is called.
+pub trait Noted {
+    /// The event.
+    fn event(&self) -> &Event<'_>;
+
+    /// [`Event::identity`].
+    fn identity(&self) -> u64 {
+        self.event().identity()
+    }
+}
+
+impl Noted for Event<'_> {
+    fn event(&self) -> &Event<'_> {
+        self
+    }
+}
+
+impl Noted for Request<'_> {
+    fn event(&self) -> &Event<'_> {
+        self
+    }
+
+    fn identity(&self) -> u64 {
+        Request::identity(self)
+    }
+}
+
 impl Entry {
-    /// `event`, to be ordered and shown by `time`.
-    pub(super) fn at(time: Option<Timestamp>, event: &Event<'_>) -> Self {
+    /// What is noted, to be ordered and shown by `time`.
+    pub(super) fn at(time: Option<Timestamp>, noted: &impl Noted) -> Self {
+        let event = noted.event();
         Self {
             time,
-            identity: event.identity(),
+            identity: noted.identity(),
             origin: event.origin,
             audit_id: event.audit_id.read().into_owned(),
         }
@@ -60,32 +88,32 @@ impl Entry {
 
 impl EvidenceSet {
     /// Counts `event` and keeps it if it is among the first or the last.
-    pub fn add(&mut self, event: &Event<'_>) {
+    pub fn add(&mut self, noted: &impl Noted) {
         self.count += 1;
-        let time = event.time();
+        let time = noted.event().time();
         self.first_seen = earliest(self.first_seen, time);
         self.last_seen = self.last_seen.max(time);
         let early = self.first.len() < KEPT || self.first.last().is_some_and(|e| time <= e.time);
         let late = self.last.len() < KEPT || self.last.first().is_some_and(|e| time >= e.time);
-        self.keep(event, early, late);
+        self.keep(noted, early, late);
     }
 
     /// Counts `event` and keeps it if it is among the first: for what is counted with nearly every request, the
     /// last of which would be written down again and again.
-    pub(super) fn add_first(&mut self, event: &Event<'_>) {
+    pub(super) fn add_first(&mut self, noted: &impl Noted) {
         self.count += 1;
-        let time = event.time();
+        let time = noted.event().time();
         self.first_seen = earliest(self.first_seen, time);
         self.last_seen = self.last_seen.max(time);
         let early = self.first.len() < KEPT || self.first.last().is_some_and(|e| time <= e.time);
-        self.keep(event, early, false);
+        self.keep(noted, early, false);
     }
 
-    fn keep(&mut self, event: &Event<'_>, early: bool, late: bool) {
+    fn keep(&mut self, noted: &impl Noted, early: bool, late: bool) {
         if !early && !late {
             return;
         }
-        let entry = Entry::at(event.time(), event);
+        let entry = Entry::at(noted.event().time(), noted);
         if early {
             insert(&mut self.first, entry.clone());
             self.first.truncate(KEPT);
@@ -152,9 +180,9 @@ pub(super) struct Glimpse {
 
 impl Glimpse {
     /// Counts `event` and keeps it if it is the first.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &impl Noted) {
         self.count += 1;
-        let time = event.time();
+        let time = event.event().time();
         self.last_seen = self.last_seen.max(time);
         // An event without a time is as good as one with, if there is no other.
         let known = self.first.as_ref().map(|entry| by_time(entry.time));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Text, Value},
+    event::{Text, Value},
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Subject},
 };
 
@@ -13,6 +13,7 @@ use super::{
     caller::{self, SHOWN},
     draft::draft,
     judge::Graded,
+    request::Request,
     shell::quote,
     token_request_failing::{ABOUT, Asked, Failed},
 };
@@ -44,7 +45,7 @@ pub(super) enum Why {
 impl Why {
     /// Why `event` failed; `None` if it did not. From the status and the object that it speaks of; messages only
     /// where nothing else tells.
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(super) fn of(event: &Request<'_>) -> Option<Self> {
         let refused = event.refused();
         if event.succeeded() && !refused && event.code.is_some() {
             return None;

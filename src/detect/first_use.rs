@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{
         Attribute, Attributes, Evidence, Finding, Remediation, Severity, Subject, Timestamp,
     },
@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    PerAccount, Settings,
+    PerAccount, Request, Settings,
     advice::{end_tokens, pods_of, rights_of, times},
     caller::SHOWN,
     draft::draft,
@@ -129,11 +129,11 @@ impl Detector for FirstUse {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::ACCOUNT.and(Aspects::NODE));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let Some(time) = event.time() else { return };
         if event.service_account().is_some() {
-            let user = event.user.name.read();
-            self.accounts.note(&user, |habits| habits.add(time, event));
+            self.accounts
+                .note_user(event, |habits| habits.add(time, event));
         } else if event.user.name.starts_with("system:node:") {
             if let Some(range) = event.peer().and_then(|peer| Network::of(&peer.read())) {
                 self.nodes

@@ -2,12 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Step},
-};
+use crate::finding::{Attribute, Step};
 
-use super::{Merge, Tally, caller::SHOWN, grant::Grant, shell::quote};
+use super::{Merge, Tally, caller::SHOWN, grant::Grant, request::Request, shell::quote};
 
 /// How many bindings the steps go through.
 const MOST_STEPS: usize = 3;
@@ -20,7 +17,7 @@ pub(super) struct Grants {
 
 impl Grants {
     /// Takes note of what let `event` through, if the log says so.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         let reason = event.annotation("authorization.k8s.io/reason");
         if let Some(reason) = reason.filter(|reason| !reason.is_empty() && event.succeeded()) {
             self.reasons.add(&reason.read(), event);

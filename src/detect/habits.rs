@@ -15,6 +15,7 @@ use super::{
     Merge,
     deed::{self, Deed},
     keyed,
+    request::Request,
     tally::earliest,
     uses::Uses,
 };
@@ -86,7 +87,7 @@ impl Kind {
 
 impl Habits {
     /// Takes note of one request that arrived at `time`.
-    pub(super) fn add(&mut self, time: Timestamp, event: &Event<'_>) {
+    pub(super) fn add(&mut self, time: Timestamp, event: &Request<'_>) {
         self.last = self.last.max(Some(time));
         self.hours.add(time);
         self.add_action(time, event);
@@ -94,8 +95,7 @@ impl Habits {
             let uses = &mut self.uses[Kind::Range as usize];
             uses.add(range.hash(), time, event, || range.to_string());
         }
-        let agent = event.user_agent.read();
-        let product = client_name(&agent);
+        let product = client_name(event.agent());
         if !product.is_empty() {
             let uses = &mut self.uses[Kind::Agent as usize];
             let hash = keyed::hash(0, &[product]);
@@ -105,28 +105,29 @@ impl Habits {
 
     /// What was done, and where: not what everybody may ask, nor what was throttled before authorization, nor what
     /// was done as somebody else, which is that somebody's habit.
-    fn add_action(&mut self, time: Timestamp, event: &Event<'_>) {
-        let discovery = event.object.is_none() && Deed::of(event) == Deed::Discovered;
+    fn add_action(&mut self, time: Timestamp, event: &Request<'_>) {
+        let discovery = event.object.is_none() && event.deed() == Deed::Discovered;
         let nobodys = event.code == Some(429) || event.impersonated_user.is_some();
         if discovery || nobodys || records_event(event) {
             return;
-        }
-        if event.verb == "watch" {
-            // An informer lists only when it starts, and watches all the time: the same habit.
-            let listing = Event {
-                verb: Text::plain("list"),
-                ..*event
-            };
-            return self.add_action(time, &listing);
         }
         let (action, namespace) = if lacks_the_right(event) {
             (Kind::RefusedAction, Kind::RefusedNamespace)
         } else {
             (Kind::Action, Kind::Namespace)
         };
-        let name = || clipped(&deed::describe(event));
-        let hash = deed::request_hash(event, 0);
-        self.uses[action as usize].add(hash, time, event, name);
+        let uses = &mut self.uses[action as usize];
+        if event.verb == "watch" {
+            // An informer lists only when it starts, and watches all the time: the same habit.
+            let listing = Event {
+                verb: Text::plain("list"),
+                ..**event
+            };
+            let hash = deed::request_hash(&listing, 0);
+            uses.add(hash, time, event, || clipped(&deed::describe(&listing)));
+        } else {
+            uses.add(event.kind.hash, time, event, || clipped(event.words()));
+        }
         if let Some(object) = event.object {
             let name = object.namespace.read();
             let name = if name.is_empty() { "*" } else { &name };
@@ -290,7 +291,7 @@ pub fn habitual_action(described: &str) -> String {
 
 /// Whether the authorizer refused it. What it allowed may be refused still (403, with the decision `allow`): by
 /// admission, as in a namespace that is being deleted. The account has the right then.
-fn lacks_the_right(event: &Event<'_>) -> bool {
+fn lacks_the_right(event: &Request<'_>) -> bool {
     let allowed = || {
         let decision = event.annotation("authorization.k8s.io/decision");
         decision.is_some_and(|decision| decision == "allow")
@@ -299,7 +300,7 @@ fn lacks_the_right(event: &Event<'_>) -> bool {
 }
 
 /// Whether it writes down an Event: programs do when something happens at last, however long that takes.
-fn records_event(event: &Event<'_>) -> bool {
+fn records_event(event: &Request<'_>) -> bool {
     let recorded = event.object.is_some_and(|object| {
         let group = object.group.is_empty() || object.group == "events.k8s.io";
         group && object.resource == "events"

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Text},
+    event::{ServiceAccount, Text},
     finding::{Attribute, Subject, Timestamp},
 };
 
 use super::{
-    Merge, credential::Credential, few::Few, keyed, sightings::Sightings, tally::earliest,
+    Merge, credential::Credential, few::Few, keyed, request::Request, sightings::Sightings,
+    tally::earliest,
 };
 
 /// Whoever holds one credential, and from where it was used.
@@ -60,13 +61,13 @@ pub(super) fn id_hash(id: Text<'_>) -> u64 {
 
 impl Holder {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, credential: &Credential<'_>, event: &Event<'_>) {
+    pub(super) fn add(&mut self, credential: &Credential<'_>, event: &Request<'_>) {
         self.describe(credential, event);
         self.count(credential.id.map(id_hash), event);
     }
 
     /// Takes note of who `event`'s user is and which credential it has, and counts nothing yet.
-    pub(super) fn describe(&mut self, credential: &Credential<'_>, event: &Event<'_>) {
+    pub(super) fn describe(&mut self, credential: &Credential<'_>, event: &Request<'_>) {
         raise(&mut self.user, Some(event.user.name));
         raise(&mut self.pod, credential.pod);
         raise(&mut self.pod_uid, credential.pod_uid);
@@ -80,7 +81,7 @@ impl Holder {
     }
 
     /// Counts one request with the credential that `id` stands for, which has been described before.
-    pub(super) fn count(&mut self, id: Option<u64>, event: &Event<'_>) {
+    pub(super) fn count(&mut self, id: Option<u64>, event: &Request<'_>) {
         if let Some(slot) = id.and_then(|id| self.credentials.slot(id, Token::default)) {
             slot.requests += 1;
             slot.first = earliest(slot.first, event.time());

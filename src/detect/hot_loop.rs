@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -13,10 +13,10 @@ use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
     PerAccount, Series, Tally, activity,
     caller::{Callers, SHOWN},
-    deed,
     draft::draft,
     keyed::Keyed,
     repeated::{Kind, Loop},
+    request::Request,
     shell::quote,
 };
 
@@ -126,10 +126,10 @@ impl Detector for HotLoop {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
-            let key = event.user.name.read();
-            self.accounts.note(&key, |outcomes| outcomes.add(event));
+            self.accounts
+                .note_user(event, |outcomes| outcomes.add(event));
         }
     }
 
@@ -158,10 +158,10 @@ impl Detector for HotLoop {
 }
 
 impl Outcomes {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         if event.succeeded() {
-            let hash = deed::request_hash(event, 0);
-            if let Some(times) = self.through.slot(hash, || deed::describe(event)) {
+            let words = || event.words().to_owned();
+            if let Some(times) = self.through.slot(event.kind.hash, words) {
                 times.add(event.time());
             }
         } else {
@@ -185,11 +185,11 @@ impl Outcomes {
 }
 
 impl Errors {
-    fn add(&mut self, event: &Event<'_>) {
-        let name = || format!("{} {}", deed::describe(event), activity::code(event));
+    fn add(&mut self, event: &Request<'_>) {
+        let name = || format!("{} {}", event.words(), activity::code(event));
         self.by_kind.add(&name(), event);
         self.callers.add(event);
-        if let Some(kind) = self.kinds.slot(deed::describe_hash(event), name) {
+        if let Some(kind) = self.kinds.slot(event.kind.hash_with_code, name) {
             kind.add(event);
         }
     }

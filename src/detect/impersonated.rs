@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, User},
+    event::{ServiceAccount, User},
     finding::Severity,
 };
 
-use super::{deed::Deed, grant::Grant, judge::Graded, refusal::Refusal};
+use super::{deed::Deed, grant::Grant, judge::Graded, refusal::Refusal, request::Request};
 
 /// Whom somebody acts as, or wants to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,8 +56,8 @@ pub(super) enum Caller {
 }
 
 impl Outcome {
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        match Deed::of(event) {
+    pub(super) fn of(event: &Request<'_>) -> Self {
+        match event.deed() {
             Deed::Refused => Self::Refused,
             Deed::Failed | Deed::Attempted => Self::Failed,
             Deed::Discovered | Deed::Read => Self::Read,
@@ -101,7 +101,7 @@ pub(super) fn in_words(user: &User<'_>) -> String {
 }
 
 impl Target {
-    pub(super) fn of(user: &User<'_>, event: &Event<'_>) -> Self {
+    pub(super) fn of(user: &User<'_>, event: &Request<'_>) -> Self {
         let reason = event.annotation("authorization.k8s.io/reason");
         // The reason speaks of the impersonated user (FACTS 1.3).
         let grant = reason.and_then(|reason| Grant::parse(&reason.read()));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Involved, Remediation, Severity, Step, Subject, SubjectKind},
 };
 
@@ -17,6 +17,7 @@ use super::{
     grants::Grants,
     impersonated::{Act, Caller, Outcome, Target, Wish, in_words, severity},
     refusal,
+    request::Request,
     shell::quote,
 };
 
@@ -105,7 +106,7 @@ impl Detector for Impersonation {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::IMPERSONATION);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let name = event.user.name.read();
         if let Some(other) = event.impersonated_user {
             let act = Act {
@@ -153,7 +154,7 @@ impl Detector for Impersonation {
 }
 
 impl Acts {
-    fn add(&mut self, act: Act, event: &Event<'_>) {
+    fn add(&mut self, act: Act, event: &Request<'_>) {
         self.activity.add(act, event);
         self.is_master |= event.user.groups().any(|group| group == "system:masters");
     }

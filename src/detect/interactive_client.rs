@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -17,7 +17,8 @@ use super::{
     deed::{self, Deed},
     draft::draft,
     judge::Graded,
-    keyed::{self, Keyed},
+    keyed::Keyed,
+    request::Request,
     shell::quote,
 };
 
@@ -81,8 +82,6 @@ about! {
     [VALID_ACCOUNTS, CONTAINER_DISCOVERY],
 }
 
-const POD: &str = "authentication.kubernetes.io/pod-name";
-
 /// Who uses accounts, by user name.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct InteractiveClient {
@@ -133,10 +132,9 @@ impl Detector for InteractiveClient {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
-            let key = event.user.name.read();
-            self.accounts.note(&key, |users| users.add(event));
+            self.accounts.note_user(event, |users| users.add(event));
         }
     }
 
@@ -176,27 +174,29 @@ fn look_up(agent: &str) -> Seen {
 }
 
 impl Users {
-    fn add(&mut self, event: &Event<'_>) {
-        let agent = event.user_agent.read();
-        let hash = keyed::hash(0, &[&agent]);
-        let seen = match self.agents.slot(hash, || agent.clone().into_owned()) {
+    fn add(&mut self, event: &Request<'_>) {
+        let agent = event.agent();
+        let seen = match self
+            .agents
+            .slot(event.caller.agent_hash, || agent.to_owned())
+        {
             Some(known) => {
                 known.requests += 1;
                 if known.seen == Seen::NotLookedUp {
-                    known.seen = look_up(&agent);
+                    known.seen = look_up(agent);
                 }
                 known.seen
             }
             // More than 64 user agents.
-            None => look_up(&agent),
+            None => look_up(agent),
         };
         match seen {
             Seen::Tool(kind) => {
-                let deed = Deed::of(event);
+                let deed = event.deed();
                 self.activity.add(Act { kind, deed }, event);
-                self.pod_bound += u64::from(event.user.extra(POD).is_some());
+                self.pod_bound += u64::from(event.caller.pod.is_some());
             }
-            _ if !self.workload => self.workload = event.user.extra(POD).is_some(),
+            _ if !self.workload => self.workload = event.caller.pod.is_some(),
             _ => {}
         }
     }

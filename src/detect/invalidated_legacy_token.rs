@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Text},
+    event::{ServiceAccount, Text},
     finding::{Finding, Timestamp},
 };
 
@@ -15,6 +15,7 @@ use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, Keyed, LogFacts, Merge,
     PerAccount, Series, Tally, deed, keyed,
     legacy_token::{Seen, Token},
+    request::Request,
     token_secret,
 };
 
@@ -144,7 +145,7 @@ impl Detector for InvalidatedLegacyToken {
             .and(Aspects::SERVICE_ACCOUNTS),
     );
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.user.name.is_empty() {
             if event.code == Some(401)
                 && let Some((hash, name)) = caller(event)
@@ -155,12 +156,12 @@ impl Detector for InvalidatedLegacyToken {
             return;
         }
         if event.service_account().is_some()
-            && let Some(token) = Token::of(event)
+            && let Some(token) = &event.notes.token
         {
             let key = format!("{}\n{}", event.user.name, token.secret);
-            self.tokens.note(&key, |uses| uses.add(&token, event));
+            self.tokens.note(&key, |uses| uses.add(token, event));
         }
-        if deed::is_write(event) && event.succeeded() && !deed::is_dry_run(event) {
+        if deed::is_write(event) && event.succeeded() && !event.is_dry_run() {
             self.note_write(event);
         }
     }
@@ -207,17 +208,14 @@ impl Detector for InvalidatedLegacyToken {
 
 /// Where an event came from, and the hash of it; `None` if the log does not say: callers that are not known are
 /// not one.
-fn caller(event: &Event<'_>) -> Option<(u64, String)> {
-    let address = event.peer()?.read();
-    let agent = event.user_agent.read();
-    Some((
-        keyed::hash(0, &[&address, &agent]),
-        format!("{address}\t{agent}"),
-    ))
+fn caller(event: &Request<'_>) -> Option<(u64, String)> {
+    let caller = event.caller;
+    let address = caller.address.as_deref()?;
+    Some((caller.client_hash, format!("{address}\t{}", caller.agent)))
 }
 
 impl InvalidatedLegacyToken {
-    fn note_write(&mut self, event: &Event<'_>) {
+    fn note_write(&mut self, event: &Request<'_>) {
         let Some(object) = event.object else { return };
         let deleted = event.verb == "delete";
         let end = match () {
@@ -288,7 +286,7 @@ impl InvalidatedLegacyToken {
 }
 
 /// What a successful update or patch of a Secret may mean for the token in it.
-fn change(event: &Event<'_>) -> Option<End> {
+fn change(event: &Request<'_>) -> Option<End> {
     let user = event.user.name;
     let changes = event.verb == "update" || event.verb == "patch";
     // Which notes the day of the last use on it, and which writes the token.
@@ -307,7 +305,7 @@ fn change(event: &Event<'_>) -> Option<End> {
 }
 
 impl Uses {
-    fn add(&mut self, token: &Token, event: &Event<'_>) {
+    fn add(&mut self, token: &Token, event: &Request<'_>) {
         if token.invalidated {
             self.said.add(event);
             return;
@@ -322,7 +320,7 @@ impl Uses {
 }
 
 impl Refusals {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         self.evidence.add(event);
         self.times.add(event.time());
     }

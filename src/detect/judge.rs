@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Attribute, Attributes, Severity};
 
-use super::{AllowEntry, Merge, keyed, keyed::Keyed};
+use super::{AllowEntry, Merge, keyed::Keyed};
 
 /// Something that a request did, to which a detector gives a severity.
 pub(super) trait Graded: Copy + Ord {
@@ -37,10 +37,10 @@ pub(super) struct Judgement {
 
 impl<G: Graded> ByAgent<G> {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, grade: G, user_agent: &str) {
+    pub(super) fn add(&mut self, grade: G, user_agent: &str, hash: u64) {
         *self.total.0.entry(grade).or_default() += 1;
         let name = || user_agent.to_owned();
-        if let Some(counts) = self.agents.slot(keyed::hash(0, &[user_agent]), name) {
+        if let Some(counts) = self.agents.slot(hash, name) {
             *counts.0.entry(grade).or_default() += 1;
         }
     }

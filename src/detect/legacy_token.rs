@@ -11,14 +11,8 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
-    activity::Activity,
-    caller::SHOWN,
-    deed::Deed,
-    draft::draft,
-    judge::Judgement,
-    keyed::{self, Keyed},
-    shell::quote,
-    tally::earliest,
+    activity::Activity, caller::SHOWN, deed::Deed, draft::draft, judge::Judgement, keyed::Keyed,
+    request::Request, shell::quote, tally::earliest,
 };
 
 about! {
@@ -116,15 +110,15 @@ impl Detector for LegacyToken {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::TOKEN_MARK));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        let Some(token) = Token::of(event) else {
+    fn observe(&mut self, event: &Request<'_>) {
+        let Some(token) = &event.notes.token else {
             return;
         };
         if event.service_account().is_none() {
             return;
         }
         let key = format!("{}\n{}", event.user.name, token.secret);
-        self.tokens.note(&key, |uses| uses.add(&token, event));
+        self.tokens.note(&key, |uses| uses.add(token, event));
     }
 
     fn merge(&mut self, other: Self) {
@@ -191,14 +185,14 @@ pub fn legacy_secret(event: &Event<'_>) -> Option<String> {
 }
 
 impl Uses {
-    fn add(&mut self, token: &Token, event: &Event<'_>) {
-        self.activity.add(Deed::of(event), event);
+    fn add(&mut self, token: &Token, event: &Request<'_>) {
+        self.activity.add(event.deed(), event);
         *self.origins.entry(token.origin).or_default() += 1;
         self.invalidated += u64::from(token.invalidated);
-        let address = event.peer().unwrap_or_default().read();
-        let agent = event.user_agent.read();
-        let name = || format!("{address}\t{agent}");
-        if let Some(seen) = self.callers.slot(keyed::hash(0, &[&address, &agent]), name) {
+        let caller = event.caller;
+        let address = caller.address.as_deref().unwrap_or_default();
+        let name = || format!("{address}\t{}", caller.agent);
+        if let Some(seen) = self.callers.slot(caller.client_hash, name) {
             seen.add(event);
         }
     }
@@ -233,7 +227,7 @@ impl Merge for Uses {
 
 impl Seen {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         self.count += 1;
         self.first = earliest(self.first, event.time());
         self.last = self.last.max(event.time());

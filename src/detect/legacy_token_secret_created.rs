@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attribute, Finding, Severity},
 };
 
@@ -16,6 +16,7 @@ use super::{
     caller::Callers,
     deed,
     legacy_token::{Seen, Token},
+    request::Request,
     token_secret::{self, Stated},
 };
 
@@ -143,9 +144,9 @@ impl Detector for LegacyTokenSecretCreated {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::SECRETS.and(Aspects::TOKEN_MARK));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        if let (Some(account), Some(token)) = (event.service_account(), Token::of(event)) {
-            self.note_use(account, &token, event);
+    fn observe(&mut self, event: &Request<'_>) {
+        if let (Some(account), Some(token)) = (event.service_account(), &event.notes.token) {
+            self.note_use(account, token, event);
         }
         if event.is_core("secrets") && deed::is_write(event) {
             self.note_write(event);
@@ -195,19 +196,21 @@ impl Detector for LegacyTokenSecretCreated {
 }
 
 impl LegacyTokenSecretCreated {
-    fn note_use(&mut self, account: ServiceAccount<'_>, token: &Token, event: &Event<'_>) {
+    fn note_use(&mut self, account: ServiceAccount<'_>, token: &Token, event: &Request<'_>) {
         let name = || format!("{}\n{}", account.namespace, token.secret);
         let hash = token_secret::hash(account.namespace, &token.secret);
         if token.secret.is_empty() {
             return;
         }
         if let Some(used) = self.used.slot(hash, name) {
-            used.account = used.account.take().max(Some(account.name.to_owned()));
+            if used.account.as_deref() < Some(account.name) {
+                used.account = Some(account.name.to_owned());
+            }
             used.seen.add(event);
         }
     }
 
-    fn note_write(&mut self, event: &Event<'_>) {
+    fn note_write(&mut self, event: &Request<'_>) {
         let changes = event.verb == "update" || event.verb == "patch";
         if token_secret::is_tokens_controller(event) {
             self.controller_writes += 1;
@@ -227,7 +230,7 @@ impl LegacyTokenSecretCreated {
         let creates = event.verb == "create" || changes && event.code == Some(201);
         let stated = Stated::by(event);
         let refused = event.refused() && matches!(stated, Stated::Token { .. });
-        let made = creates && event.succeeded() && !deed::is_dry_run(event);
+        let made = creates && event.succeeded() && !event.is_dry_run();
         self.created += u64::from(made);
         if !made && !refused || stated == Stated::Other {
             return;
@@ -288,7 +291,7 @@ fn is_token_name(secret: &str) -> bool {
 }
 
 impl Made {
-    fn add(&mut self, stated: Stated, refused: bool, event: &Event<'_>) {
+    fn add(&mut self, stated: Stated, refused: bool, event: &Request<'_>) {
         self.evidence.add(event);
         self.callers.add(event);
         self.refused += u64::from(refused);

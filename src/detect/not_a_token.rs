@@ -9,11 +9,11 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
-    activity::Activity, advice::step, deed::Deed, draft::draft, mark::Mark, shell::quote,
+    activity::Activity, advice::step, deed::Deed, draft::draft, mark::Mark, request::Request,
+    shell::quote,
 };
 
 /// The groups of a ServiceAccount's token (apiserver `pkg/authentication/serviceaccount/util.go`).
-static TOKEN_GROUPS: Mark = Mark::new(r#""groups":["system:serviceaccounts","#);
 static CERTIFICATE: Mark = Mark::new("X509SHA256=");
 
 about! {
@@ -91,28 +91,22 @@ impl Detector for NotAToken {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
-        let certificate = has_certificate(event);
-        // As the authenticator of tokens writes it: nearly every request. Within a string of JSON the quotes would
-        // be escaped.
-        if !certificate && TOKEN_GROUPS.is_in(event.user.object.json()) {
-            self.with_groups += 1;
-            return;
-        }
-        let groups = event.user.object.get("groups").unwrap_or_default();
-        let stripped = groups.items().next().is_none();
-        let is_group = |item: Value<'_>| item.text().is_some_and(|group| group == GROUP);
-        let outside = !stripped && !groups.items().any(is_group);
+        let Way {
+            certificate,
+            stripped,
+            outside,
+        } = event.caller.way;
         self.with_groups += u64::from(!stripped);
         self.without_groups += u64::from(stripped);
         if !outside && !certificate {
             return;
         }
-        self.accounts.note(&event.user.name.read(), |seen| {
-            seen.activity.add(Deed::of(event), event);
+        self.accounts.note_user(event, |seen| {
+            seen.activity.add(event.deed(), event);
             seen.by_certificate += u64::from(certificate);
             seen.without_group += u64::from(outside);
         });
@@ -150,6 +144,31 @@ impl Detector for NotAToken {
         Coverage {
             evaluated: log.service_account_requests,
             blind: log.blind_to_accounts().or_else(stripped),
+        }
+    }
+}
+
+/// How a ServiceAccount's name came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Way {
+    /// By a client certificate, as its credential ID says.
+    certificate: bool,
+    /// Without any group, which somebody must have taken out.
+    stripped: bool,
+    /// With groups, and not with that of all ServiceAccounts.
+    outside: bool,
+}
+
+impl Way {
+    /// How `event`'s user came.
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        let groups = event.user.object.get("groups").unwrap_or_default();
+        let stripped = groups.items().next().is_none();
+        let is_group = |item: Value<'_>| item.text().is_some_and(|group| group == GROUP);
+        Self {
+            certificate: has_certificate(event),
+            stripped,
+            outside: !stripped && !groups.items().any(is_group),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Coverage, LogFacts, Merge, activity::Activity, distinct::Distinct, grants::Grants,
-    judge::Graded,
+    judge::Graded, request::Request,
 };
 
 /// The secret that a request is about.
@@ -72,14 +72,14 @@ impl<'a> OneSecret<'a> {
 
 impl<G: Graded> Asked<G> {
     /// Takes note of a request for `secret`.
-    pub(super) fn add(&mut self, grade: G, secret: &OneSecret<'_>, event: &Event<'_>) {
+    pub(super) fn add(&mut self, grade: G, secret: &OneSecret<'_>, event: &Request<'_>) {
         self.activity.add(grade, event);
         self.grants.add(event);
         self.add_secret(grade, secret, event);
     }
 
     /// Takes note of the secret alone.
-    pub(super) fn add_secret(&mut self, grade: G, secret: &OneSecret<'_>, event: &Event<'_>) {
+    pub(super) fn add_secret(&mut self, grade: G, secret: &OneSecret<'_>, event: &Request<'_>) {
         let name = if secret.name.is_empty() {
             "*"
         } else {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{event::Event, finding::Severity};
 
-use super::{deed, judge::Graded};
+use super::judge::Graded;
 
 /// What came of a request that wanted to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,11 +40,15 @@ impl<A: Attempt> Graded for A {
 impl Outcome {
     /// What came of `event`; `None` if it was throttled before anybody looked at what it wanted (429, FACTS
     /// 1.3).
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(super) fn from_facts(
+        event: &Event<'_>,
+        refused: bool,
+        is_dry_run: impl FnOnce() -> bool,
+    ) -> Option<Self> {
         match () {
-            () if event.refused() => Some(Self::Refused),
+            () if refused => Some(Self::Refused),
             () if event.code == Some(429) => None,
-            () if event.succeeded() && !deed::is_dry_run(event) => Some(Self::Done),
+            () if event.succeeded() && !is_dry_run() => Some(Self::Done),
             () => Some(Self::Attempted),
         }
     }

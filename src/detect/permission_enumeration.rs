@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Object, ServiceAccount, Value},
+    event::{Object, ServiceAccount, Value},
     finding::{Attributes, Finding, Remediation, Severity, Subject},
 };
 
@@ -17,6 +17,7 @@ use super::{
     distinct::{Burst, Distinct, Habit, Seen},
     draft::draft,
     judge::Graded,
+    request::Request,
 };
 
 about! {
@@ -140,7 +141,7 @@ impl Detector for PermissionEnumeration {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::SELF_REVIEW));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         // What was asked as somebody else is not about the account's rights.
         if event.service_account().is_none() || event.impersonated_user.is_some() {
             return;
@@ -148,8 +149,7 @@ impl Detector for PermissionEnumeration {
         let Some((review, question)) = asked(event) else {
             return;
         };
-        let user = event.user.name.read();
-        self.accounts.note(&user, |reviews| {
+        self.accounts.note_user(event, |reviews| {
             reviews.activity.add(review, event);
             reviews.questions.add(&[&question], review, event);
         });
@@ -189,7 +189,7 @@ impl Merge for Reviews {
 }
 
 /// What `event` asks, and the words for it; `None` if it is no self-subject review.
-fn asked(event: &Event<'_>) -> Option<(Review, String)> {
+fn asked(event: &Request<'_>) -> Option<(Review, String)> {
     let object = event.object?;
     let group = object.group;
     if !(group == "authorization.k8s.io" || group == "authentication.k8s.io") {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Remediation, Severity, Subject},
 };
 
@@ -16,8 +16,8 @@ use super::{
     deed::Deed,
     draft::draft,
     outcome::Outcome,
-    pod_spec::PodWrite,
     rbac_written::in_kubectl,
+    request::Request,
     shell::quote,
     writes::Writes,
 };
@@ -90,28 +90,28 @@ impl Detector for PodWithControllerAccount {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::ACCOUNT.and(Aspects::WORKLOAD));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        if event
-            .user
-            .name
-            .starts_with("system:serviceaccount:kube-system:")
-        {
+    fn observe(&mut self, event: &Request<'_>) {
+        if event.service_account().is_some_and(is_controller) {
             self.observe_use(event);
         }
-        let (Some(pod), Some(outcome)) = (PodWrite::of(event), Outcome::of(event)) else {
+        let writes = Aspects::WORKLOAD.and(Aspects::WRITE);
+        if !event.aspects().has(writes) {
+            return;
+        }
+        let (Some(pod), Some(outcome)) = (event.pod_write(), event.outcome()) else {
             return;
         };
         self.evaluated += 1;
         let within = event.object.is_some_and(|o| o.namespace == "kube-system");
-        let Some(name) = pod.account.filter(|_| within) else {
+        let Some(name) = pod.account.as_deref().filter(|_| within) else {
             return;
         };
         let account = ServiceAccount {
             namespace: "kube-system",
-            name: &name,
+            name,
         };
         if is_controller(account) {
-            let facts = vec![("images", pod.images)];
+            let facts = vec![("images", pod.images.clone())];
             self.accounts.note(&account.user_name(), |seen| {
                 seen.writes.add(outcome, &pod.name, &facts, event);
                 seen.writers.add(&event.user.name.read(), event);
@@ -146,22 +146,11 @@ impl Detector for PodWithControllerAccount {
 }
 
 impl PodWithControllerAccount {
-    fn observe_use(&mut self, event: &Event<'_>) {
-        let controller = event
-            .service_account()
-            .filter(|account| is_controller(*account));
-        if controller.is_none() {
-            return;
-        }
+    fn observe_use(&mut self, event: &Request<'_>) {
         self.evaluated += 1;
-        if event
-            .user
-            .extra("authentication.kubernetes.io/pod-name")
-            .is_some()
-        {
-            let user = event.user.name.read();
+        if event.caller.pod.is_some() {
             self.accounts
-                .note(&user, |seen| seen.uses.add(Deed::of(event), event));
+                .note_user(event, |seen| seen.uses.add(event.deed(), event));
         }
     }
 }

@@ -4,14 +4,11 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
-};
+use crate::finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
     About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, draft::draft,
-    policy_rules::policy, policy_spots::Spot, policy_view::PolicyView,
+    policy_rules::policy, policy_spots::Spot, policy_view::PolicyView, request::Request,
 };
 
 about! {
@@ -101,7 +98,7 @@ impl Detector for PolicyBlindSpot {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::EVERYTHING;
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         self.view.add(event);
     }
 

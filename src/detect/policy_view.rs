@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Level, ObjectRef},
+    event::{Event, Level, ObjectRef, ServiceAccount},
     finding::{Attribute, Attributes},
 };
 
-use super::{deed, mark::Mark};
+use super::{deed, mark::Mark, request::Request};
 
 static CREDENTIAL_ID: Mark = Mark::new("/credential-id\"");
 static X509: Mark = Mark::new("\"X509SHA256=");
@@ -83,11 +83,33 @@ impl Signs {
         self.0 & other.0 == other.0
     }
 
-    /// Looks for `mark` in `text`, unless the sign is known already.
-    fn look(&mut self, sign: Self, text: &str, mark: &Mark) {
-        if !self.has(sign) && mark.is_in(text) {
-            self.0 |= sign.0;
-        }
+    /// What the user, the addresses and the user agent have.
+    pub(super) fn of_caller(event: &Event<'_>) -> Self {
+        let (user, extra) = (event.user.object.json(), event.user.extra.json());
+        let account = event.user.name.starts_with(ServiceAccount::PREFIX);
+        Self::found([
+            (Self::CREDENTIAL_ID, CREDENTIAL_ID.is_in(extra)),
+            (Self::X509_CREDENTIAL_ID, !account && X509.is_in(extra)),
+            (Self::GROUPS, GROUPS.is_in(user)),
+            (Self::ADDRESSES, QUOTE.is_in(event.source_ips.json())),
+            (Self::USER_AGENT, !event.user_agent.is_empty()),
+        ])
+    }
+
+    /// What the annotations have, whether it means anything in this request or not.
+    pub(super) fn of_notes(event: &Event<'_>) -> Self {
+        let notes = event.annotations.json();
+        Self::found([
+            (Self::DECISION, DECISION.is_in(notes)),
+            (Self::LEGACY_SECRET, LEGACY_SECRET.is_in(notes)),
+            (Self::ISSUED_ID, ISSUED_ID.is_in(notes)),
+            (Self::AUTHENTICATION_LATENCY, LATENCY.is_in(notes)),
+        ])
+    }
+
+    fn found<const N: usize>(signs: [(Self, bool); N]) -> Self {
+        let found = signs.into_iter().filter(|(_, found)| *found);
+        Self(found.fold(0, |bits, (sign, _)| bits | sign.0))
     }
 }
 
@@ -105,7 +127,7 @@ impl Class {
         Self::NoResource,
     ];
 
-    fn of(event: &Event<'_>) -> Self {
+    pub(super) fn of(event: &Event<'_>) -> Self {
         match event.object {
             None => Self::NoResource,
             Some(object) if object.group.is_empty() => Self::of_core(event, &object),
@@ -153,7 +175,7 @@ impl Class {
 impl Doing {
     const ALL: [Self; 3] = [Self::Reads, Self::Writes, Self::Other];
 
-    fn of(event: &Event<'_>) -> Self {
+    pub(super) fn of(event: &Event<'_>) -> Self {
         match event.verb {
             verb if verb == "get" || verb == "list" || verb == "watch" => Self::Reads,
             _ if deed::is_write(event) => Self::Writes,
@@ -172,8 +194,8 @@ impl Doing {
 
 impl PolicyView {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
-        let key = (Class::of(event), Doing::of(event), event.level);
+    pub(super) fn add(&mut self, event: &Request<'_>) {
+        let key = (event.kind.class, event.kind.doing, event.level);
         let seen = self.seen.entry(key).or_default();
         seen.requests += 1;
         seen.request_bodies += u64::from(event.request_body.is_some());
@@ -185,36 +207,25 @@ impl PolicyView {
         self.look(event, failed);
     }
 
-    /// Each sign is looked for where it can be, and until it was seen once.
-    fn look(&mut self, event: &Event<'_>, failed: bool) {
-        let signs = &mut self.signs;
-        let extra = event.user.extra.json();
-        signs.look(Signs::CREDENTIAL_ID, extra, &CREDENTIAL_ID);
-        signs.look(Signs::GROUPS, event.user.object.json(), &GROUPS);
-        signs.look(Signs::ADDRESSES, event.source_ips.json(), &QUOTE);
-        if !event.user_agent.is_empty() {
-            signs.0 |= Signs::USER_AGENT.0;
-        }
-        if failed {
-            signs.look(Signs::MESSAGE, event.status.json(), &MESSAGE);
-        }
-        let annotations = event.annotations.json();
-        signs.look(Signs::DECISION, annotations, &DECISION);
-        if !event.user.name.starts_with("system:serviceaccount:") {
-            signs.look(Signs::X509_CREDENTIAL_ID, extra, &X509);
-        } else if event.user.extra.is_empty() {
-            // Legacy tokens have no extra (FACTS 3).
-            signs.look(Signs::LEGACY_SECRET, annotations, &LEGACY_SECRET);
+    fn look(&mut self, event: &Request<'_>, failed: bool) {
+        let mut possible = Signs::DECISION.0;
+        // Legacy tokens have no extra (FACTS 3).
+        if event.caller.named_like_account && event.user.extra.is_empty() {
+            possible |= Signs::LEGACY_SECRET.0;
         }
         let mints = event
             .object
             .is_some_and(|object| object.subresource == "token");
         if mints {
-            signs.look(Signs::ISSUED_ID, annotations, &ISSUED_ID);
+            possible |= Signs::ISSUED_ID.0;
         }
         // Latencies are only written of requests that took longer than this (FACTS 2).
         if event.duration() > Some(500_000) {
-            signs.look(Signs::AUTHENTICATION_LATENCY, annotations, &LATENCY);
+            possible |= Signs::AUTHENTICATION_LATENCY.0;
+        }
+        self.signs.0 |= event.caller.signs.0 | event.notes.signs.0 & possible;
+        if failed && !self.has(Signs::MESSAGE) && MESSAGE.is_in(event.status.json()) {
+            self.signs.0 |= Signs::MESSAGE.0;
         }
     }
 

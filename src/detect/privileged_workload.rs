@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Finding, Remediation, Severity, Subject},
 };
 
@@ -14,6 +14,7 @@ use super::{
     outcome::{Attempt, Outcome},
     pod_spec::{Gravity, PodWrite, Source},
     rbac_written::in_kubectl,
+    request::Request,
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -102,20 +103,19 @@ impl Detector for PrivilegedWorkload {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::WORKLOAD).and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
-        let (Some(pod), Some(outcome)) = (PodWrite::of(event), Outcome::of(event)) else {
+        let (Some(pod), Some(outcome)) = (event.pod_write(), event.outcome()) else {
             return;
         };
         self.workloads += 1;
         self.untold += u64::from(pod.source == Source::Nowhere);
         if let Some(gravity) = pod.gravity {
-            let user = event.user.name.read();
             let grade = Grade { outcome, gravity };
             self.accounts
-                .note(&user, |seen| seen.add(grade, pod, event));
+                .note_user(event, |seen| seen.add(grade, pod.clone(), event));
         }
     }
 
@@ -158,7 +158,7 @@ impl Detector for PrivilegedWorkload {
 }
 
 impl Seen {
-    fn add(&mut self, grade: Grade, pod: PodWrite, event: &Event<'_>) {
+    fn add(&mut self, grade: Grade, pod: PodWrite, event: &Request<'_>) {
         self.from_annotation += u64::from(pod.source == Source::Annotation);
         for danger in pod.dangers.iter().take(SHOWN * 10) {
             self.dangers.add(shortened(danger), event);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Value},
+    event::{ServiceAccount, Value},
     finding::{Attribute, Finding, Remediation, Severity, Subject},
 };
 
@@ -13,6 +13,7 @@ use super::{
     caller::SHOWN,
     outcome::{Attempt, Outcome},
     rbac::{self, Grantee, RbacWrite, Reach},
+    request::Request,
     rights::Weight,
     shell::quote,
     writes::{Writes, Written, shortened},
@@ -110,14 +111,13 @@ impl Detector for RbacWritten {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::RBAC).and(Aspects::WRITE));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
-        if let (Some(write), Some(outcome)) = (RbacWrite::of(event), Outcome::of(event)) {
-            let user = event.user.name.read();
+        if let (Some(write), Some(outcome)) = (event.rbac_write(), event.outcome()) {
             self.accounts
-                .note(&user, |seen| seen.add(&write, outcome, event));
+                .note_user(event, |seen| seen.add(write, outcome, event));
         }
     }
 
@@ -141,7 +141,7 @@ impl Detector for RbacWritten {
 }
 
 impl Seen {
-    fn add(&mut self, write: &RbacWrite, outcome: Outcome, event: &Event<'_>) {
+    fn add(&mut self, write: &RbacWrite, outcome: Outcome, event: &Request<'_>) {
         let grade = Grade {
             outcome,
             weight: write.weight,
@@ -167,7 +167,7 @@ impl Seen {
 
 /// RBAC's check against escalation says so in the message (kubernetes `pkg/registry/rbac/validation/rule.go`,
 /// `ConfirmNoEscalation`), which the log has since Kubernetes 1.24 (FACTS 1.1).
-fn grants_more_than_it_has(event: &Event<'_>) -> bool {
+fn grants_more_than_it_has(event: &Request<'_>) -> bool {
     let message = event.status.get("message").and_then(Value::text);
     message.is_some_and(|message| {
         message

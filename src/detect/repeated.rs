@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Value},
+    event::{ServiceAccount, Value},
     finding::{Attribute, Severity, Step},
 };
 
 use super::{
     Context, EvidenceSet, Merge, Peak, Series, Tally, activity,
     caller::SHOWN,
+    request::Request,
     shell::quote,
     sustained::{self, Rate},
 };
@@ -35,7 +36,7 @@ pub(super) struct Loop<'a> {
 
 impl Kind {
     /// Takes note of one request of the kind.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         self.times.add(event.time());
         self.evidence.add(event);
         if let Some(object) = event.object.filter(|object| !object.name.is_empty()) {

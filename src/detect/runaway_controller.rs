@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attribute, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -15,6 +15,7 @@ use super::{
     draft::draft,
     episode::Episode,
     load::{Composition, Load},
+    request::Request,
     shell::quote,
 };
 
@@ -136,10 +137,9 @@ impl Detector for RunawayController {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
-            let key = event.user.name.read();
-            self.accounts.note(&key, |load| load.add(event));
+            self.accounts.note_user(event, |load| load.add(event));
         }
     }
 

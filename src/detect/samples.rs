@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    event::{Event, Text},
+    event::Text,
     finding::{Evidence, Timestamp},
     source::Origin,
 };
 
-use super::{Context, Merge, activity, watching::lists_all};
+use super::{Context, Merge, activity, request::Request, watching::lists_all};
 
 /// The lengths of a stretch, in seconds, the finest first.
 const WIDTHS: [i64; 5] = [10, 60, 300, 3600, 86_400];
@@ -58,7 +58,7 @@ pub(super) enum SampleKind {
 
 impl Samples {
     /// Takes `event` if it is drawn.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         let Some(time) = event.time() else { return };
         let audit_id = event.audit_id.read();
         // With the time, so that a client cannot choose audit IDs that are never drawn.
@@ -148,7 +148,7 @@ impl Sample {
 }
 
 impl SampleKind {
-    fn of(event: &Event<'_>) -> (Self, String) {
+    fn of(event: &Request<'_>) -> (Self, String) {
         let Some(object) = event.object else {
             return (Self::Other, String::new());
         };

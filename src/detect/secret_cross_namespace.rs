@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Remediation, Severity, Subject},
 };
 
@@ -17,6 +17,7 @@ use super::{
     draft::draft,
     judge::Graded,
     one_secret::{self, Asked, OneSecret, Place, kinds, namespace_of},
+    request::Request,
     shell::quote,
 };
 
@@ -123,7 +124,7 @@ impl Detector for SecretCrossNamespace {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::SECRETS).and(Aspects::READ));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.refused() || !(event.succeeded() || event.code == Some(404)) {
             return;
         }
@@ -136,9 +137,8 @@ impl Detector for SecretCrossNamespace {
             Place::Other => Reach::Other,
             Place::KubeSystem => Reach::KubeSystem,
         };
-        let user = event.user.name.read();
         self.accounts
-            .note(&user, |asked| asked.add(reach, &secret, event));
+            .note_user(event, |asked| asked.add(reach, &secret, event));
     }
 
     fn merge(&mut self, other: Self) {

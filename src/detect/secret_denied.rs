@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Remediation, Severity, Subject},
 };
 
@@ -18,6 +18,7 @@ use super::{
     judge::Graded,
     one_secret::{Asked, OneSecret, Place, namespace_of},
     refusal,
+    request::Request,
     shell::quote,
 };
 
@@ -133,7 +134,7 @@ impl Detector for SecretDenied {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::SECRETS).and(Aspects::REFUSED));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.verb == "list" || event.verb == "watch" || !refusal::lacks_right(event) {
             return;
         }
@@ -144,9 +145,8 @@ impl Detector for SecretDenied {
             place: secret.place,
             write: event.verb != "get",
         };
-        let user = event.user.name.read();
         self.accounts
-            .note(&user, |asked| asked.add(refused, &secret, event));
+            .note_user(event, |asked| asked.add(refused, &secret, event));
     }
 
     fn merge(&mut self, other: Self) {

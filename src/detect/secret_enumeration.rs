@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attributes, Finding, Remediation, Severity, Subject},
 };
 
@@ -17,6 +17,7 @@ use super::{
     draft::draft,
     judge::{Graded, Judgement},
     one_secret::{self, Asked, OneSecret, is_helm_release, kinds, namespace_of},
+    request::Request,
     shell::quote,
 };
 
@@ -148,7 +149,7 @@ impl Detector for SecretEnumeration {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::SECRETS));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let read = OneSecret::read_by(event);
         let outcome = match event.code {
             _ if event.refused() => return,
@@ -163,8 +164,7 @@ impl Detector for SecretEnumeration {
         if secret.name.is_empty() {
             return;
         }
-        let user = event.user.name.read();
-        self.accounts.note(&user, |asked| match outcome {
+        self.accounts.note_user(event, |asked| match outcome {
             Outcome::Written => asked.add_secret(outcome, &secret, event),
             _ => asked.add(outcome, &secret, event),
         });

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject},
 };
 
@@ -17,6 +17,7 @@ use super::{
     judge::{ByAgent, Judgement},
     listing::{Listing, Outcome, Reach},
     one_secret,
+    request::Request,
     shell::quote,
 };
 
@@ -108,10 +109,10 @@ impl Detector for SecretListing {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT.and(Aspects::SECRETS).and(Aspects::LISTING));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if let Some(listing) = Listing::of(event) {
-            let key = event.user.name.read();
-            self.accounts.note(&key, |seen| seen.add(listing, event));
+            self.accounts
+                .note_user(event, |seen| seen.add(listing, event));
         }
     }
 
@@ -132,9 +133,10 @@ impl Detector for SecretListing {
 }
 
 impl Listings {
-    fn add(&mut self, listing: Listing, event: &Event<'_>) {
+    fn add(&mut self, listing: Listing, event: &Request<'_>) {
         self.evidence.add(event);
-        self.reach.add(listing, &event.user_agent.read());
+        self.reach
+            .add(listing, event.agent(), event.caller.agent_hash);
         self.callers.add(event);
         let named = event.object.map(|o| o.namespace.read()).unwrap_or_default();
         let namespace = activity::namespace(&named);

@@ -9,6 +9,7 @@ const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
 
 /// How many buckets one block holds: the unit in which memory is counted.
 const BLOCK: i64 = 60;
+const SLOTS: usize = 60;
 
 /// How many buckets are counted over time.
 ///
@@ -25,10 +26,20 @@ pub struct Series<const MAX_BLOCKS: usize> {
     blocks: Vec<Block>,
 }
 
-/// Up to 60 buckets in a row; about 280 bytes when all of them have something in them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// 60 buckets in a row: 80 bytes, and nothing to allocate, as long as no second has more than 255.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 struct Block {
     /// Time / width / 60.
+    number: i64,
+    narrow: [u8; SLOTS],
+    /// The counts, once one of them does not fit above.
+    wide: Option<Box<[u32; SLOTS]>>,
+}
+
+/// As it is saved: what most blocks have most of is nothing.
+#[derive(Serialize, Deserialize)]
+struct Stored {
     number: i64,
     /// One bit for each bucket that has something in it.
     filled: u64,
@@ -37,23 +48,72 @@ struct Block {
 }
 
 impl Block {
-    fn add(&mut self, slot: i64, count: u32) {
-        let bit = 1_u64 << slot;
-        let at = (self.filled & (bit - 1)).count_ones() as usize;
-        match self.counts.get_mut(at) {
-            Some(known) if self.filled & bit != 0 => *known = known.saturating_add(count),
-            _ => {
-                self.filled |= bit;
-                self.counts.insert(at, count);
+    const fn new(number: i64) -> Self {
+        Self {
+            number,
+            narrow: [0; SLOTS],
+            wide: None,
+        }
+    }
+
+    fn add(&mut self, slot: usize, count: u32) {
+        if let Some(wide) = &mut self.wide {
+            if let Some(known) = wide.get_mut(slot) {
+                *known = known.saturating_add(count);
             }
+            return;
+        }
+        let Some(known) = self.narrow.get_mut(slot) else {
+            return;
+        };
+        let sum = count.saturating_add(u32::from(*known));
+        if let Ok(sum) = u8::try_from(sum) {
+            *known = sum;
+            return;
+        }
+        // Whether a block is wide follows from its counts alone, since they never fall.
+        let mut wide = Box::new(self.narrow.map(u32::from));
+        wide[slot] = sum;
+        (self.narrow, self.wide) = ([0; SLOTS], Some(wide));
+    }
+
+    fn count(&self, slot: usize) -> u32 {
+        match &self.wide {
+            Some(wide) => wide[slot],
+            None => u32::from(self.narrow[slot]),
         }
     }
 
     fn buckets(&self) -> impl Iterator<Item = (i64, u32)> {
-        let slots = (0..BLOCK).filter(|slot| self.filled >> slot & 1 == 1);
-        slots
-            .map(|slot| self.number * BLOCK + slot)
-            .zip(self.counts.iter().copied())
+        let counts = (0..BLOCK).zip((0..).map(|slot| self.count(slot)));
+        let filled = counts.filter(|&(_, count)| count > 0);
+        filled.map(|(slot, count)| (self.number * BLOCK + slot, count))
+    }
+}
+
+impl From<Block> for Stored {
+    fn from(block: Block) -> Self {
+        let slots = 0..SLOTS;
+        let filled = slots.clone().filter(|&slot| block.count(slot) > 0);
+        Self {
+            number: block.number,
+            filled: filled.fold(0, |bits, slot| bits | 1 << slot),
+            counts: slots
+                .map(|slot| block.count(slot))
+                .filter(|&count| count > 0)
+                .collect(),
+        }
+    }
+}
+
+impl From<Stored> for Block {
+    fn from(stored: Stored) -> Self {
+        let mut block = Self::new(stored.number);
+        let filled = (0..SLOTS).filter(|slot| stored.filled >> slot & 1 == 1);
+        for (slot, count) in filled.zip(stored.counts) {
+            block.add(slot, count);
+        }
+        block
     }
 }
 
@@ -126,13 +186,14 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
             .get(at)
             .is_none_or(|other| other.number != number)
         {
-            let block = Block {
-                number,
-                ..Block::default()
-            };
-            self.blocks.insert(at, block);
+            self.blocks.insert(at, Block::new(number));
         }
-        self.blocks[at].add(bucket.rem_euclid(BLOCK), count);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the rest of a division by 60"
+        )]
+        let slot = bucket.rem_euclid(BLOCK).unsigned_abs() as usize;
+        self.blocks[at].add(slot, count);
     }
 
     /// Goes over to the finest width that fits. Only once all buckets are in: their numbers mean
@@ -269,6 +330,24 @@ mod tests {
             b.merge(series(&left));
             prop_assert_eq!(&a, &b);
             prop_assert_eq!(a, series(&[left, right].concat()));
+        }
+
+        // More than 255 in a second, by one or by many at a time, and through a file.
+        #[test]
+        fn counts_of_any_size_are_kept(
+            seconds in prop::collection::vec(0_u32..90, 1..9), times in 1_u32..400, cut: prop::sample::Index,
+        ) {
+            let all: Vec<u32> = seconds.iter().flat_map(|&s| (0..times).map(move |_| s)).collect();
+            let whole = series(&all);
+            let at = cut.index(all.len());
+            let (mut left, right) = (series(&all[..at]), series(&all[at..]));
+            let bytes = postcard::to_stdvec(&right).unwrap();
+            left.merge(postcard::from_bytes(&bytes).unwrap());
+            prop_assert_eq!(&left, &whole);
+            for (second, count) in whole.buckets() {
+                let real = all.iter().filter(|&&s| i64::from(s) == second).count();
+                prop_assert_eq!(count as usize, real);
+            }
         }
 
         #[test]

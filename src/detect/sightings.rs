@@ -4,12 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Timestamp},
-};
+use crate::finding::{Attribute, Attributes, Timestamp};
 
-use super::{Merge, deed::Deed, evidence::Glimpse, few::Few, keyed};
+use super::{Merge, deed::Deed, evidence::Glimpse, few::Few, request::Request};
 
 /// The addresses that a credential was used from: 16 of them, those with the smallest hashes, where there are more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,18 +35,17 @@ struct Agent {
 
 impl Sightings {
     /// Takes note of one request. Allocates only for an address or a user agent that is new.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
-        let address = event.peer().unwrap_or_default().read();
-        let place = self.places.slot(keyed::hash(0, &[&address]), || Place {
-            address: address.clone().into_owned(),
+    pub(super) fn add(&mut self, event: &Request<'_>) {
+        let caller = event.caller;
+        let place = self.places.slot(caller.address_hash, || Place {
+            address: caller.address.as_deref().unwrap_or_default().to_owned(),
             ..Place::default()
         });
         let Some(place) = place else { return };
         place.seen.add(event);
-        count(&mut place.did, Deed::of(event), 1);
-        let agent = event.user_agent.read();
-        let slot = place.agents.slot(keyed::hash(0, &[&agent]), || Agent {
-            name: agent.clone().into_owned(),
+        count(&mut place.did, event.deed(), 1);
+        let slot = place.agents.slot(caller.agent_hash, || Agent {
+            name: caller.agent.to_string(),
             requests: 0,
         });
         if let Some(agent) = slot {

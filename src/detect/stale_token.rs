@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Text},
+    event::{ServiceAccount, Text},
     finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp},
 };
 
@@ -13,9 +13,9 @@ use super::{
     advice::step,
     caller::SHOWN,
     clients,
-    deed::Deed,
     draft::draft,
     keyed::{self, Keyed},
+    request::Request,
     shell::quote,
 };
 
@@ -144,13 +144,13 @@ impl Detector for StaleToken {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::TOKEN_MARK));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
         if let Some(note) = event.annotation(ANNOTATION) {
-            let key = event.user.name.read();
-            self.accounts.note(&key, |stale| stale.add(note, event));
+            self.accounts
+                .note_user(event, |stale| stale.add(note, event));
         }
     }
 
@@ -185,15 +185,15 @@ fn age(note: &str) -> Option<u64> {
 }
 
 impl Stale {
-    fn add(&mut self, note: Text<'_>, event: &Event<'_>) {
-        self.activity.add(Deed::of(event), event);
+    fn add(&mut self, note: Text<'_>, event: &Request<'_>) {
+        self.activity.add(event.deed(), event);
         let age = age(&note.read());
         let time = event.time();
         self.ages.add(age, time);
         self.unreadable += u64::from(age.is_none());
-        let extra = |key| event.user.extra(key).unwrap_or_default().read();
-        let pod = extra("authentication.kubernetes.io/pod-name");
-        let node = extra("authentication.kubernetes.io/node-name");
+        let credential = event.credential();
+        let pod = credential.pod.unwrap_or_default().read();
+        let node = credential.node.unwrap_or_default().read();
         let name = || format!("{pod}\t{node}");
         if let Some(holder) = self.holders.slot(keyed::hash(0, &[&pod, &node]), name) {
             holder.requests += 1;

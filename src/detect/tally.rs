@@ -47,8 +47,12 @@ impl Tally {
 
     /// Counts `value`, seen at `time`.
     pub fn add_at(&mut self, value: &str, time: Option<Timestamp>) {
+        self.add_known(xxh3_64(value.as_bytes()), value, time);
+    }
+
+    /// [`Tally::add_at`], for whoever has the hash of the value already: [`keyed::hash`](super::keyed::hash) of 0.
+    pub(super) fn add_known(&mut self, hash: u64, value: &str, time: Option<Timestamp>) {
         self.total += 1;
-        let hash = xxh3_64(value.as_bytes());
         if let Some(known) = self.values.get_mut(&hash) {
             known.count += 1;
             known.first_seen = earliest(known.first_seen, time);

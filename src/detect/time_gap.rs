@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp},
+use crate::finding::{
+    Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, Timestamp,
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Gap, Interest, LogFacts, Series,
-    draft::draft,
+    draft::draft, request::Request,
 };
 
 about! {
@@ -104,7 +103,7 @@ impl Detector for TimeGap {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::RBAC);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let on_roles = event
             .object
             .is_some_and(|object| object.group == "rbac.authorization.k8s.io");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Text},
+    event::{ServiceAccount, Text},
     finding::Finding,
 };
 
@@ -13,11 +13,10 @@ use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge,
     activity::Activity,
     asked::Asked,
-    credential::{Credential, names_pod},
-    deed::{self, Deed},
     few::Few,
     holder::{Holder, token_hash},
     keyed, minted,
+    request::Request,
     smallest::Smallest,
 };
 
@@ -137,9 +136,9 @@ impl Detector for TokenMinted {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::LOOSE_TOKEN.and(Aspects::TOKEN_REQUEST));
 
-    fn observe(&mut self, event: &Event<'_>) {
-        if event.service_account().is_some() && !names_pod(event) {
-            let credential = Credential::of(event);
+    fn observe(&mut self, event: &Request<'_>) {
+        if event.service_account().is_some() && event.aspects().has(Aspects::LOOSE_TOKEN) {
+            let credential = event.credential();
             let slot = credential
                 .id
                 .and_then(token_hash)
@@ -192,7 +191,7 @@ impl Detector for TokenMinted {
 }
 
 impl TokenMinted {
-    fn mint(&mut self, event: &Event<'_>) {
+    fn mint(&mut self, event: &Request<'_>) {
         let object = event.object.unwrap_or_default();
         let [requester, namespace, name] =
             [event.user.name, object.namespace, object.name].map(Text::read);
@@ -206,7 +205,7 @@ impl TokenMinted {
         let Some(mint) = self.pairs.slot(hash, new) else {
             return;
         };
-        mint.activity.add(Deed::of(event), event);
+        mint.activity.add(event.deed(), event);
         mint.asked.add(event);
         if let Some(id) = event.annotation("authentication.kubernetes.io/issued-credential-id") {
             let hash = keyed::hash(2, &[&id.read()]);
@@ -222,7 +221,7 @@ impl TokenMinted {
 }
 
 /// Whether `event` had a token made, by somebody who is no kubelet. A dry run makes none.
-fn is_mint(event: &Event<'_>) -> bool {
+fn is_mint(event: &Request<'_>) -> bool {
     let token = event.object.is_some_and(|object| {
         object.resource == "serviceaccounts"
             && object.subresource == "token"
@@ -233,11 +232,11 @@ fn is_mint(event: &Event<'_>) -> bool {
         && event.succeeded()
         && !event.user.name.is_empty()
         && !event.user.name.starts_with("system:node:")
-        && !deed::is_dry_run(event)
+        && !event.is_dry_run()
 }
 
 /// Whether a binding of cluster-admin let `event` through. RBAC writes names in quotes (FACTS 2.2), which JSON escapes.
-fn is_admins(event: &Event<'_>) -> bool {
+fn is_admins(event: &Request<'_>) -> bool {
     let role = r#"ClusterRole \"cluster-admin\""#;
     event.annotations.json().contains(role) && event.succeeded()
 }

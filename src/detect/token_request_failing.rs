@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, Value},
+    event::Value,
     finding::{Finding, Timestamp},
 };
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, Tally,
     activity::Activity, asked::bound_object, failed_request, failed_request::Why, keyed,
-    smallest::Smallest, tally::earliest,
+    request::Request, smallest::Smallest, tally::earliest,
 };
 
 about! {
@@ -133,7 +133,7 @@ impl Detector for TokenRequestFailing {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::TOKEN_REQUEST);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let Some(object) = event.object else { return };
         let token = object.resource == "serviceaccounts" && object.subresource == "token";
         if !token || !object.group.is_empty() || event.verb != "create" {
@@ -184,7 +184,7 @@ impl Detector for TokenRequestFailing {
 }
 
 impl Failed {
-    fn add(&mut self, why: Why, event: &Event<'_>) {
+    fn add(&mut self, why: Why, event: &Request<'_>) {
         self.activity.add(why, event);
         if let Some(message) = event.status.get("message").and_then(Value::text) {
             let message: String = message.read().chars().take(300).collect();
@@ -208,7 +208,7 @@ impl Failed {
 
 impl Spell {
     /// Takes note of one request.
-    pub(super) fn add(&mut self, event: &Event<'_>) {
+    pub(super) fn add(&mut self, event: &Request<'_>) {
         self.requests += 1;
         self.first = earliest(self.first, event.time());
         self.last = self.last.max(event.time());

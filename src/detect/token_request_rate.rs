@@ -4,9 +4,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, SubjectKind},
+use crate::finding::{
+    Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, SubjectKind,
 };
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     caller::{self, Callers, SHOWN},
     draft::draft,
     keyed::{self, Keyed},
+    request::Request,
     shell::quote,
     sustained::{self, Rate},
 };
@@ -142,15 +142,15 @@ impl Detector for TokenRequestRate {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::TOKEN_REQUEST);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let asks = event.object.is_some_and(|object| {
             object.resource == "serviceaccounts"
                 && object.subresource == "token"
                 && object.group.is_empty()
         });
         if asks && !event.user.name.is_empty() {
-            let key = event.user.name.read();
-            self.requesters.note(&key, |requester| requester.add(event));
+            self.requesters
+                .note_user(event, |requester| requester.add(event));
         }
     }
 
@@ -181,7 +181,7 @@ impl Detector for TokenRequestRate {
 }
 
 impl Requester {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         self.evidence.add(event);
         self.times.add(event.time());
         self.codes.add(&activity::code(event), event);

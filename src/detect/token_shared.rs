@@ -5,17 +5,13 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Finding, Severity, Subject},
-};
+use crate::finding::{Finding, Severity, Subject};
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts,
-    credential::Credential,
     deletions::Deletions,
-    holder::{Holder, holder_hash, id_hash},
-    keyed,
+    holder::Holder,
+    request::Request,
     smallest::Smallest,
     token_use::{self, TokenUse},
     whereabouts::{Nodes, Whereabouts},
@@ -143,7 +139,7 @@ impl Detector for TokenShared {
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::NODE).and(Aspects::PODS));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
             let known = self.known(event);
             let slot = known
@@ -224,15 +220,15 @@ impl Detector for TokenShared {
 
 impl TokenShared {
     /// What `event`'s user comes to. Taking `extra` apart costs several times what the rest does.
-    fn known(&mut self, event: &Event<'_>) -> Known {
-        let key = keyed::hash(0, &[&event.user.name.read(), event.user.extra.json()]);
+    fn known(&mut self, event: &Request<'_>) -> Known {
+        let key = event.caller.credential_hash;
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
-        let credential = Credential::of(event);
+        let credential = event.credential();
         let known = Known {
-            holder: holder_hash(&credential),
-            id: credential.id.map(id_hash),
+            holder: event.caller.holder_hash,
+            id: event.caller.id_hash,
         };
         let slot = known
             .holder

@@ -8,7 +8,7 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{Aspects, Interest, PerAccount, Series, legacy_token::Token};
+use super::{Aspects, Interest, PerAccount, Request, Series};
 
 /// Requests with legacy and with stale tokens, by account, over time. Bounded per account.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -45,11 +45,11 @@ impl TokenUses {
     pub const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::TOKEN_MARK));
 
     /// Takes note of one request.
-    pub fn observe(&mut self, event: &Event<'_>) {
+    pub fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
             return;
         }
-        if let Some(token) = Token::of(event) {
+        if let Some(token) = &event.notes.token {
             self.note(Kind::Legacy, &token.secret, event);
         }
         if event

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, SubjectKind},
+use crate::finding::{
+    Attribute, Attributes, Finding, Remediation, Severity, Step, Subject, SubjectKind,
 };
 
 use super::{
@@ -12,8 +11,8 @@ use super::{
     PerAccount, Tally,
     advice::{some, times},
     caller::{self, Callers, SHOWN},
-    deed,
     draft::draft,
+    request::Request,
     shell::quote,
 };
 
@@ -100,15 +99,15 @@ impl Detector for TruncatedEvents {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::TRUNCATED);
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let body = Cut::of_bodies(event);
         if body.is_none() && !event.has_cut_user_agent() {
             return;
         }
         self.all.add(body, event);
         if body.is_some() && is_missed(event) {
-            let key = event.user.name.read();
-            self.writes.note(&key, |writes| writes.add(body, event));
+            self.writes
+                .note_user(event, |writes| writes.add(body, event));
         }
     }
 
@@ -138,7 +137,7 @@ impl Detector for TruncatedEvents {
 
 impl Cut {
     /// What became of the bodies of `event`, if something did.
-    fn of_bodies(event: &Event<'_>) -> Option<Self> {
+    fn of_bodies(event: &Request<'_>) -> Option<Self> {
         if event.annotation("audit.k8s.io/truncated").is_some() {
             return Some(Self::Bodies);
         }
@@ -154,9 +153,9 @@ impl Cut {
 }
 
 /// Whether `event` wrote roles or workloads, so that its body is missed.
-fn is_missed(event: &Event<'_>) -> bool {
+fn is_missed(event: &Request<'_>) -> bool {
     let writes = ["create", "update", "patch"];
-    let aspects = Aspects::of(event);
+    let aspects = event.aspects();
     writes.iter().any(|verb| event.verb == *verb)
         && event.succeeded()
         && (aspects.has(Aspects::RBAC) || aspects.has(Aspects::WORKLOAD))
@@ -167,7 +166,7 @@ fn is_missed(event: &Event<'_>) -> bool {
 }
 
 impl Truncated {
-    fn add(&mut self, body: Option<Cut>, event: &Event<'_>) {
+    fn add(&mut self, body: Option<Cut>, event: &Request<'_>) {
         self.evidence.add(event);
         self.callers.add(event);
         if event.has_cut_user_agent() {
@@ -175,7 +174,7 @@ impl Truncated {
         }
         let Some(cut) = body else { return };
         self.cut.add(cut.as_str(), event);
-        self.requests.add(&deed::describe(event), event);
+        self.requests.add(event.words(), event);
         self.accounts.add(&event.user.name.read(), event);
         if let Some(object) = event.object.filter(|object| !object.name.is_empty()) {
             let namespace = object.namespace.read();

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, btree_map::Entry as Place};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Event, finding::Timestamp};
+use crate::finding::Timestamp;
 
-use super::{Merge, evidence::Entry};
+use super::{
+    Merge,
+    evidence::{Entry, Noted},
+};
 
 /// How many things of one kind are remembered for one account.
 const KEPT: usize = 64;
@@ -59,7 +62,7 @@ impl Uses {
         &mut self,
         hash: u64,
         time: Timestamp,
-        event: &Event<'_>,
+        event: &impl Noted,
         name: impl FnOnce() -> String,
     ) {
         if !self.has_room_for(hash, time) {
@@ -160,7 +163,7 @@ impl Merge for Uses {
 }
 
 impl Use {
-    fn again(&mut self, time: Timestamp, event: &Event<'_>) {
+    fn again(&mut self, time: Timestamp, event: &impl Noted) {
         self.requests += 1;
         self.last = self.last.max(time);
         if time > self.first {
@@ -180,9 +183,10 @@ impl Use {
 }
 
 impl Witness {
-    fn of(time: Timestamp, event: &Event<'_>) -> Self {
+    fn of(time: Timestamp, noted: &impl Noted) -> Self {
+        let event = noted.event();
         Self {
-            entry: Entry::at(Some(time), event),
+            entry: Entry::at(Some(time), noted),
             address: event.peer().unwrap_or_default().read().into_owned(),
             agent: event.user_agent.read().into_owned(),
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount, Stage},
+    event::{ServiceAccount, Stage},
     finding::{Attribute, Attributes, Finding, Remediation, Step, Subject},
 };
 
@@ -17,6 +17,7 @@ use super::{
     deed,
     draft::draft,
     keyed::{self, Keyed},
+    request::Request,
     shell::quote,
     watching::{Ending, Lasting, lists_all},
 };
@@ -136,13 +137,12 @@ impl Detector for WatchChurn {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::LISTING));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let lists = event.object.is_some() && (event.verb == "list" || event.verb == "watch");
         // 410 Gone is what a watch from too old a version gets.
         let counts = event.succeeded() || event.code == Some(410);
         if lists && counts && event.service_account().is_some() {
-            let key = event.user.name.read();
-            self.accounts.note(&key, |reads| reads.add(event));
+            self.accounts.note_user(event, |reads| reads.add(event));
         }
     }
 
@@ -194,7 +194,7 @@ impl Detector for WatchChurn {
 }
 
 impl Reads {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         if event.verb == "watch" {
             let Some(lasted) = Lasting::of(event) else {
                 self.still_open += 1;
@@ -211,28 +211,28 @@ impl Reads {
 }
 
 impl Churn {
-    fn add_watch(&mut self, event: &Event<'_>) {
+    fn add_watch(&mut self, event: &Request<'_>) {
         self.endings[Ending::of(event) as usize] += 1;
         let asked = deed::parameter(event, "timeoutSeconds");
         self.timeouts.add(asked.as_deref().unwrap_or("none"), event);
         self.add(event);
     }
 
-    fn add_list(&mut self, event: &Event<'_>) {
-        self.full_lists.add(&deed::describe(event), event);
+    fn add_list(&mut self, event: &Request<'_>) {
+        self.full_lists.add(event.words(), event);
         self.add(event);
     }
 
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &Request<'_>) {
         self.callers.add(event);
-        let pod = event.user.extra("authentication.kubernetes.io/pod-name");
+        let pod = event.credential().pod;
         // Watches of nobody in particular are not one client's.
         let Some(by) = pod.or_else(|| event.peer()) else {
             return;
         };
         let by = by.read();
-        let hash = keyed::hash(deed::request_hash(event, 0), &[&by]);
-        let name = || format!("{}\0{by}", deed::describe(event));
+        let hash = keyed::hash(event.kind.hash, &[&by]);
+        let name = || format!("{}\0{by}", event.words());
         if let Some(stream) = self.streams.slot(hash, name) {
             stream.times.add(event.time());
             stream.evidence.add(event);

@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Subject},
-};
+use crate::finding::{Attribute, Subject};
 
 use super::{
     Merge,
     few::Few,
     holder::Holder,
     keyed,
+    request::Request,
     sightings::{Place, Sightings},
     smallest::Smallest,
 };
@@ -90,7 +88,7 @@ pub(super) enum Whose {
 
 impl Nodes {
     /// Takes note of one request by the kubelet of `node`.
-    pub(super) fn add(&mut self, name: &str, event: &Event<'_>) {
+    pub(super) fn add(&mut self, name: &str, event: &Request<'_>) {
         let new = || Node {
             name: name.to_owned(),
             ..Node::default()

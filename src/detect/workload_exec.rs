@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Event, ServiceAccount},
+    event::ServiceAccount,
     finding::{Finding, Remediation, Severity, Subject},
 };
 
@@ -13,6 +13,7 @@ use super::{
     caller::SHOWN,
     entry::{Aim, Entry},
     outcome::{Attempt, Outcome},
+    request::Request,
     shell::quote,
     writes::{Writes, shortened},
 };
@@ -105,11 +106,11 @@ impl Detector for WorkloadExec {
     const INTEREST: Interest =
         Interest::all(Aspects::ACCOUNT).and_any(Aspects::POD_ENTRY.and(Aspects::PROXY));
 
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &Request<'_>) {
         let Some(account) = event.service_account() else {
             return;
         };
-        let (Some(entry), Some(outcome)) = (Entry::of(event), Outcome::of(event)) else {
+        let (Some(entry), Some(outcome)) = (Entry::of(event), event.outcome()) else {
             return;
         };
         let into = event.object.is_some_and(|o| o.namespace == "kube-system");
@@ -118,9 +119,8 @@ impl Detector for WorkloadExec {
             aim: entry.aim,
             system: into && account.namespace != "kube-system",
         };
-        let user = event.user.name.read();
         self.accounts
-            .note(&user, |entries| entries.add(grade, &entry, event));
+            .note_user(event, |entries| entries.add(grade, &entry, event));
     }
 
     fn merge(&mut self, other: Self) {
@@ -143,7 +143,7 @@ impl Detector for WorkloadExec {
 }
 
 impl Entries {
-    fn add(&mut self, grade: Grade, entry: &Entry, event: &Event<'_>) {
+    fn add(&mut self, grade: Grade, entry: &Entry, event: &Request<'_>) {
         let name = event.object.map(|o| o.name.read()).unwrap_or_default();
         let command = shortened(&entry.command);
         let commands = Some(command).filter(|command| !command.is_empty());

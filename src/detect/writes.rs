@@ -5,10 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::Event,
-    finding::{Attribute, Attributes, Finding, Subject, Timestamp},
-};
+use crate::finding::{Attribute, Attributes, Finding, Subject, Timestamp};
 
 use super::{
     About, Context, Merge, Tally,
@@ -19,6 +16,7 @@ use super::{
     judge::{Graded, Judgement},
     keyed::{self, Keyed},
     outcome::{Attempt, Outcome},
+    request::Request,
     tally::earliest,
 };
 
@@ -48,7 +46,7 @@ pub(super) type Facts = Vec<(&'static str, Vec<String>)>;
 
 impl<G: Graded> Writes<G> {
     /// Takes note of a request on the object called `name`.
-    pub(super) fn add(&mut self, grade: G, name: &str, facts: &Facts, event: &Event<'_>) {
+    pub(super) fn add(&mut self, grade: G, name: &str, facts: &Facts, event: &Request<'_>) {
         self.activity.add(grade, event);
         let reason = event.annotation("authorization.k8s.io/reason");
         if let Some(reason) = reason.filter(|reason| !reason.is_empty() && !event.refused()) {

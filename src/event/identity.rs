@@ -2,9 +2,6 @@
 
 use super::{Object, Text, Value};
 
-/// What every ServiceAccount's user name starts with.
-const PREFIX: &str = "system:serviceaccount:";
-
 /// A user as the authenticator saw it (`user`, `impersonatedUser`).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct User<'a> {
@@ -56,12 +53,15 @@ pub struct ServiceAccount<'a> {
 }
 
 impl<'a> ServiceAccount<'a> {
+    /// What every ServiceAccount's user name starts with.
+    pub const PREFIX: &'static str = "system:serviceaccount:";
+
     /// Takes `system:serviceaccount:<namespace>:<name>` apart: exactly two parts, neither empty
     /// (apiserver `pkg/authentication/serviceaccount/util.go` `SplitUsername`, which also checks that
     /// they are valid names).
     #[must_use]
     pub fn from_user_name(name: &'a str) -> Option<Self> {
-        let rest = name.strip_prefix(PREFIX)?;
+        let rest = name.strip_prefix(Self::PREFIX)?;
         let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let colon = rest.bytes().position(|b| !label(b))?;
         let (namespace, name) = (rest.get(..colon)?, rest.get(colon..)?.strip_prefix(':')?);
@@ -72,7 +72,7 @@ impl<'a> ServiceAccount<'a> {
     /// The user name.
     #[must_use]
     pub fn user_name(&self) -> String {
-        format!("{PREFIX}{}:{}", self.namespace, self.name)
+        format!("{}{}:{}", Self::PREFIX, self.namespace, self.name)
     }
 }
 

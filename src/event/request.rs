@@ -68,14 +68,19 @@ impl Event<'_> {
     /// The request that this event is a stage of.
     #[must_use]
     pub fn key(&self) -> Key {
+        self.key_with(&self.request_uri.read())
+    }
+
+    /// [`Event::key`], for whoever has read the URI already.
+    pub(crate) fn key_with(&self, uri: &str) -> Key {
         let received = self
             .received
             .map_or(i64::MIN, Timestamp::micros)
             .cast_unsigned();
-        [self.audit_id, self.verb, self.request_uri]
+        [&*self.audit_id.read(), &*self.verb.read(), uri]
             .iter()
             .fold(Key(received), |Key(seed), text| {
-                Key(xxh3_64_with_seed(text.read().as_bytes(), seed))
+                Key(xxh3_64_with_seed(text.as_bytes(), seed))
             })
     }
 
@@ -84,7 +89,13 @@ impl Event<'_> {
     /// The upper half comes from the audit ID alone ([`Event::identity_prefix`]).
     #[must_use]
     pub fn identity(&self) -> u64 {
-        let stage = xxh3_64_with_seed(self.stage.as_str().as_bytes(), self.key().0);
+        self.identity_of(self.key())
+    }
+
+    /// [`Event::identity`], for whoever has the key already.
+    #[must_use]
+    pub fn identity_of(&self, key: Key) -> u64 {
+        let stage = xxh3_64_with_seed(self.stage.as_str().as_bytes(), key.0);
         self.identity_prefix() | stage >> 32
     }
 

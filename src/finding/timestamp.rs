@@ -56,7 +56,9 @@ impl Timestamp {
 /// Reads exactly `2006-01-02T15:04:05.000000Z`, the one form that kube-apiserver writes.
 fn parse_micro_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 27] = text.try_into().ok()?;
-    let punctuation = [
+    // All at once, and one decision for all: a branch for each byte costs three times as much.
+    let mut wrong = 0;
+    for (at, byte) in [
         (4, b'-'),
         (7, b'-'),
         (10, b'T'),
@@ -64,18 +66,22 @@ fn parse_micro_time(text: &[u8]) -> Option<i64> {
         (16, b':'),
         (19, b'.'),
         (26, b'Z'),
-    ];
-    if punctuation.iter().any(|&(at, byte)| text[at] != byte) {
+    ] {
+        wrong |= text[at] ^ byte;
+    }
+    let mut digit = |at: usize| {
+        let digit = text[at].wrapping_sub(b'0');
+        wrong |= u8::from(digit > 9);
+        i64::from(digit)
+    };
+    let mut two = |at: usize| digit(at) * 10 + digit(at + 1);
+    let year = two(0) * 100 + two(2);
+    let (month, day) = (two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
+    let micros = (two(20) * 100 + two(22)) * 100 + two(24);
+    if wrong != 0 {
         return None;
     }
-    let digits = |from: usize, to: usize| {
-        text[from..to].iter().try_fold(0_i64, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + i64::from(byte - b'0'))
-        })
-    };
-    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
-    let (hour, minute, second) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?);
     // Days past the 28th and leap seconds are left to chrono, which knows the calendar.
     if !(1..=12).contains(&month) || !(1..=28).contains(&day) && !day_exists(year, month, day) {
         return None;
@@ -84,7 +90,7 @@ fn parse_micro_time(text: &[u8]) -> Option<i64> {
         return None;
     }
     let days = days_from_civil(year, month, day);
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + digits(20, 26)?)
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros)
 }
 
 fn day_exists(year: i64, month: i64, day: i64) -> bool {

@@ -86,8 +86,8 @@ pub(super) fn run<S: Study>(
         changed: Condvar::new(),
         ledger: Mutex::default(),
     };
-    let parts = pool.broadcast(|_| shared.work(new()));
-    let (mut reading, mut study) = (Reading::default(), new());
+    let mut parts = pool.broadcast(|_| shared.work(new())).into_iter();
+    let (mut reading, mut study) = parts.next().unwrap_or_else(|| (Reading::default(), new()));
     for (their_reading, their_study) in parts {
         reading.merge(their_reading);
         study.merge(their_study);

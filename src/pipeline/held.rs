@@ -19,6 +19,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    detect::Memo,
     event::{Event, Key},
     finding::Timestamp,
     source::{Input, Walk},
@@ -119,14 +120,14 @@ struct Today {
     telemetry: Telemetry,
 }
 
-impl Study for Today {
+impl Today {
     fn event(&mut self, event: &Event<'_>) {
         self.scan.event(event);
         self.telemetry.event(event);
     }
 
-    fn request(&mut self, event: &Event<'_>) {
-        self.scan.request(event);
+    fn request(&mut self, memo: &mut Memo, event: &Event<'_>) {
+        self.scan.request_with(memo, event);
         self.telemetry.request(event);
     }
 
@@ -143,6 +144,8 @@ struct Sorted {
     /// Open requests that were counted by an earlier run.
     counted: Arc<BTreeSet<Key>>,
     recounted: Telemetry,
+    /// One for all days: the same callers come every day, and each memo takes memory.
+    memo: Memo,
 }
 
 impl Study for Sorted {
@@ -153,7 +156,8 @@ impl Study for Sorted {
 
     fn request(&mut self, event: &Event<'_>) {
         let day = Day::of(event.time());
-        self.days.entry(day).or_default().request(event);
+        let today = self.days.entry(day).or_default();
+        today.request(&mut self.memo, event);
         if !self.counted.is_empty() && self.counted.contains(&event.key()) {
             self.recounted.request(event);
         }

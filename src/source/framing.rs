@@ -33,6 +33,9 @@ pub(super) enum Framing {
 pub(super) fn framing(head: &[u8]) -> Framing {
     let blank = head.iter().take_while(|&&byte| space(byte)).count();
     let text = &head[blank..];
+    if is_plain(text) {
+        return Framing::Lines;
+    }
     match text.first() {
         Some(b'[') if opens_a_list(text) => Framing::Documents,
         Some(b'{') => match Parts::of(text) {
@@ -43,6 +46,14 @@ pub(super) fn framing(head: &[u8]) -> Framing {
         Some(b'0'..=b'9') => Parts::of(text).map_or(Framing::Lines, Framing::Parts),
         _ => Framing::Lines,
     }
+}
+
+/// Whether the first line is as kube-apiserver writes it, and the next one begins anew: then no document is looked
+/// for, which takes longer than all the rest that a small file takes.
+fn is_plain(text: &[u8]) -> bool {
+    let newline = || memchr::memchr(b'\n', text);
+    let lines = |at| matches!(text.split_at(at), ([.., b'}'], [b'\n'] | [b'\n', b'{', ..]));
+    text.starts_with(EVENT) && newline().is_some_and(lines)
 }
 
 /// `[` and a value; and not `[2026-01-02 ...] text`.

@@ -23,6 +23,8 @@ use super::{
 
 /// The first bytes, which tell the format and make the key.
 const HEAD: u64 = 4096;
+/// Room for them, so that one call reads them all: directories hold files by the hundred thousand.
+const ROOM: usize = 4096;
 
 /// A file, or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +133,7 @@ impl Input {
             At::Path(path) => open(path),
         };
         let (mut opened, _) = opened.map_err(trouble)?;
-        let mut head = Vec::new();
+        let mut head = Vec::with_capacity(ROOM);
         let first = opened.reader().take(HEAD).read_to_end(&mut head);
         first.map_err(trouble)?;
         Bytes::new(&self.name, head, opened.into_reader())
@@ -155,7 +157,7 @@ impl Input {
             At::Path(path) => open(path),
         };
         let (mut opened, size) = opened.map_err(trouble)?;
-        let mut head = Vec::new();
+        let mut head = Vec::with_capacity(ROOM);
         opened
             .reader()
             .take(HEAD)

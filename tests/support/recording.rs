@@ -14,7 +14,7 @@ use std::{
 };
 
 use satrail::{
-    detect::{About, Aspects, Context, Coverage, Detectors, LogFacts, Settings},
+    detect::{About, Context, Coverage, Detectors, LogFacts, Memo, Settings},
     event::Parser,
     finding::Finding,
     source::{Origin, Places},
@@ -76,6 +76,7 @@ pub(crate) fn judged(
 ) -> (Vec<Finding>, Vec<(&'static About, Coverage)>) {
     let mut parser = Parser::default();
     let (mut detectors, mut log) = (Detectors::default(), LogFacts::default());
+    let mut memo = Memo::default();
     for (line, (text, _)) in (0..).zip(requests) {
         let origin = Origin {
             source: 0,
@@ -83,10 +84,10 @@ pub(crate) fn judged(
             line,
         };
         let event = parser.parse(text, origin).unwrap();
-        let aspects = Aspects::of(&event);
         log.observe(&event);
-        log.observe_request(aspects);
-        detectors.observe(&event, aspects);
+        let request = memo.request(&event);
+        log.observe_request(request.aspects());
+        detectors.observe(&request);
     }
     let (settings, places) = (Settings::default(), Places::default());
     let context = Context {

@@ -1,0 +1,323 @@
+//! What follows from parts of a request that come back by the thousands: worked out once.
+//!
+//! A pod asks for the same few things from one address, under one user agent and with one token, for the hour that
+//! the token lasts. Its `user`, its addresses and its agent are therefore looked up as they stand in the line, and
+//! everything that any detector wants to know about them is found beside them, hashes included; the same holds for
+//! the kind of request, and for its annotations. So a detector more costs next to nothing, as long as it does not
+//! take these parts apart by itself.
+//!
+//! None of this is state: forgetting any of it changes nothing but the time that it takes.
+
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+use crate::event::{Event, ServiceAccount, Text};
+
+use super::{
+    Aspects,
+    credential::Credential,
+    deed::{self, Deed},
+    holder::{holder_hash, id_hash},
+    keyed,
+    legacy_token::Token,
+    not_a_token::Way,
+    policy_view::{Class, Doing, Signs},
+    request::Request,
+};
+
+/// How many callers, kinds and annotations are known at a time, each. A power of two.
+const PLACES: usize = 4096;
+
+/// Longer ones are looked at anew each time, so that nobody fills the memory with a few thousand of them: 16 MB at most.
+const LONGEST: usize = 4096;
+
+/// So many of the last bytes of a text are hashed.
+const HASHED: usize = 64;
+
+/// What is known of the parts of requests.
+#[derive(Debug, Default)]
+pub struct Memo {
+    callers: Table<Caller>,
+    kinds: Table<Kind>,
+    notes: Table<Notes>,
+}
+
+impl Memo {
+    /// `event` with all that is known of its parts.
+    pub fn request<'m>(&'m mut self, event: &'m Event<'_>) -> Request<'m> {
+        Request::new(
+            event,
+            Caller::known(&mut self.callers, event),
+            Kind::known(&mut self.kinds, event),
+            Notes::known(&mut self.notes, event),
+        )
+    }
+}
+
+/// Who called, with which credential, from where and as what.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// `user`, `sourceIPs` and `userAgent` as they stand in the line.
+    in_line: [Box<str>; 3],
+    /// Where it is known: the same for no other caller at that time.
+    pub(super) seat: usize,
+    pub(super) aspects: Aspects,
+    pub(super) user: Box<str>,
+    /// Where the namespace ends in the user name, if it is a ServiceAccount's.
+    namespace_end: Option<usize>,
+    pub(super) address: Option<Box<str>>,
+    pub(super) agent: Box<str>,
+    pub(super) id: Option<Box<str>>,
+    pub(super) pod: Option<Box<str>>,
+    pod_uid: Option<Box<str>>,
+    pub(super) node: Option<Box<str>>,
+    /// How a ServiceAccount's name came.
+    pub(super) way: Way,
+    pub(super) signs: Signs,
+    /// Whether the user is called like a ServiceAccount, be it a possible name or not.
+    pub(super) named_like_account: bool,
+    /// [`keyed::hash`] of the user name, of the address (empty if there is none), of the agent, and of both.
+    pub(super) user_hash: u64,
+    pub(super) address_hash: u64,
+    pub(super) agent_hash: u64,
+    pub(super) client_hash: u64,
+    /// That of the pod and of the node.
+    pub(super) pod_hash: u64,
+    pub(super) node_hash: u64,
+    /// Of the user and all that its credential says.
+    pub(super) credential_hash: u64,
+    /// Of whoever holds the credential, and of its ID among theirs.
+    pub(super) holder_hash: Option<u64>,
+    pub(super) id_hash: Option<u64>,
+}
+
+impl Caller {
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Self {
+        let in_line = [
+            event.user.object.json(),
+            event.source_ips.json(),
+            event.user_agent.literal(),
+        ];
+        table.get(
+            in_line,
+            0,
+            |known| known.in_line.iter().zip(in_line).all(|(a, b)| **a == *b),
+            |seat| Self::of(event, in_line, seat),
+        )
+    }
+
+    fn of(event: &Event<'_>, in_line: [&str; 3], seat: usize) -> Self {
+        let user = event.user.name.read();
+        let account = event.service_account();
+        let peer = event.peer();
+        let address = peer.unwrap_or_default().read();
+        let agent = event.user_agent.read();
+        let said = Credential::of(event);
+        let [id, pod, pod_uid, node] = [said.id, said.pod, said.pod_uid, said.node]
+            .map(|text| text.map(|text| Box::from(&*text.read())));
+        let hash = |text: &Option<Box<str>>| {
+            let text = text.as_deref().unwrap_or_default();
+            keyed::hash(0, &[text])
+        };
+        let address_hash = keyed::hash(0, &[&address]);
+        Self {
+            in_line: in_line.map(Box::from),
+            seat,
+            aspects: Aspects::of_caller(event),
+            namespace_end: account.map(|a| ServiceAccount::PREFIX.len() + a.namespace.len()),
+            way: account.map_or_else(Way::default, |_| Way::of(event)),
+            signs: Signs::of_caller(event),
+            named_like_account: user.starts_with(ServiceAccount::PREFIX),
+            user_hash: keyed::hash(0, &[&user]),
+            address_hash,
+            agent_hash: keyed::hash(0, &[&agent]),
+            client_hash: keyed::hash(address_hash, &[&agent]),
+            pod_hash: hash(&pod),
+            node_hash: hash(&node),
+            credential_hash: keyed::hash(0, &[&user, event.user.extra.json()]),
+            holder_hash: holder_hash(&said),
+            id_hash: said.id.map(id_hash),
+            user: Box::from(&*user),
+            address: peer.map(|_| Box::from(&*address)),
+            agent: Box::from(&*agent),
+            id,
+            pod,
+            pod_uid,
+            node,
+        }
+    }
+
+    /// The ServiceAccount, if it is one.
+    pub(super) fn account(&self) -> Option<ServiceAccount<'_>> {
+        let end = self.namespace_end?;
+        Some(ServiceAccount {
+            namespace: self.user.get(ServiceAccount::PREFIX.len()..end)?,
+            name: self.user.get(end + 1..)?,
+        })
+    }
+
+    /// What its token says about itself.
+    pub(super) fn credential(&self) -> Credential<'_> {
+        Credential {
+            id: self.id.as_deref().map(Text::plain),
+            pod: self.pod.as_deref().map(Text::plain),
+            pod_uid: self.pod_uid.as_deref().map(Text::plain),
+            node: self.node.as_deref().map(Text::plain),
+        }
+    }
+}
+
+/// What was asked for, by verb, resource and status: what a request did, but for whose object it was.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// Verb, resource, group and subresource as they stand in the line; verb and URI where there is no resource.
+    in_line: [Box<str>; 4],
+    code: Option<u16>,
+    on_object: bool,
+    pub(super) aspects: Aspects,
+    /// What it did if it was neither refused by an annotation nor a dry run.
+    pub(super) deed: Deed,
+    pub(super) class: Class,
+    pub(super) doing: Doing,
+    /// The hashes of the words without the status and with it.
+    pub(super) hash: u64,
+    pub(super) hash_with_code: u64,
+    /// [`deed::describe`].
+    pub(super) words: Box<str>,
+}
+
+impl Kind {
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Self {
+        let verb = event.verb.literal();
+        let in_line = match event.object {
+            Some(object) => [
+                verb,
+                object.resource.literal(),
+                object.group.literal(),
+                object.subresource.literal(),
+            ],
+            None => [verb, event.request_uri.literal(), "", ""],
+        };
+        let (code, on_object) = (event.code, event.object.is_some());
+        let number = u64::from(code.unwrap_or_default()) << 1 | u64::from(on_object);
+        table.get(
+            in_line,
+            number,
+            |known| {
+                (known.code, known.on_object) == (code, on_object)
+                    && known.in_line.iter().zip(in_line).all(|(a, b)| **a == *b)
+            },
+            |_| Self {
+                in_line: in_line.map(Box::from),
+                code,
+                on_object,
+                aspects: Aspects::of_kind(event),
+                deed: Deed::of_kind(event),
+                class: Class::of(event),
+                doing: Doing::of(event),
+                hash: deed::request_hash(event, 0),
+                hash_with_code: deed::describe_hash(event),
+                words: deed::describe(event).into_boxed_str(),
+            },
+        )
+    }
+}
+
+/// What the annotations say.
+#[derive(Debug)]
+pub(super) struct Notes {
+    in_line: Box<str>,
+    pub(super) aspects: Aspects,
+    /// Whether the authorizer said no.
+    pub(super) forbid: bool,
+    /// `authorization.k8s.io/reason`, as it stands in the line, and what it means.
+    pub(super) reason: Option<(Box<str>, Box<str>)>,
+    /// The legacy token that the request came with.
+    pub(super) token: Option<Token>,
+    pub(super) signs: Signs,
+}
+
+impl Notes {
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Self {
+        let in_line = event.annotations.json();
+        table.get(
+            [in_line],
+            0,
+            |known| *known.in_line == *in_line,
+            |_| {
+                let decision = event.annotation("authorization.k8s.io/decision");
+                let reason = event.annotation("authorization.k8s.io/reason");
+                Self {
+                    in_line: Box::from(in_line),
+                    aspects: Aspects::of_notes(event),
+                    token: Token::of(event),
+                    signs: Signs::of_notes(event),
+                    forbid: decision.is_some_and(|decision| decision == "forbid"),
+                    reason: reason
+                        .map(|reason| (Box::from(reason.literal()), Box::from(&*reason.read()))),
+                }
+            },
+        )
+    }
+}
+
+/// What is known, two to a place: the newer of two whose hashes meet stands first.
+#[derive(Debug)]
+struct Table<T> {
+    known: Vec<Option<Box<T>>>,
+    /// One that is too long to be kept.
+    long: Option<Box<T>>,
+}
+
+impl<T> Table<T> {
+    /// What `is` says yes to; `make` is called with its seat if it is not known.
+    fn get<const N: usize>(
+        &mut self,
+        in_line: [&str; N],
+        number: u64,
+        is: impl Fn(&T) -> bool,
+        make: impl FnOnce(usize) -> T,
+    ) -> &T {
+        if in_line.iter().map(|text| text.len()).sum::<usize>() > LONGEST {
+            return self.long.insert(Box::new(make(PLACES)));
+        }
+        if self.known.is_empty() {
+            self.known.resize_with(PLACES, || None);
+        }
+        let mut hasher = FxHasher::default();
+        hasher.write_u64(number);
+        for text in in_line {
+            hasher.write(last(text.as_bytes()));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a part of the hash will do"
+        )]
+        let first = ((hasher.finish() as usize) % PLACES) & !1;
+        let found = [first, first + 1]
+            .into_iter()
+            .find(|&at| self.known[at].as_deref().is_some_and(&is));
+        let at = found.unwrap_or_else(|| {
+            self.known.swap(first, first + 1);
+            self.known[first] = None;
+            first
+        });
+        self.known[at].get_or_insert_with(|| Box::new(make(at)))
+    }
+}
+
+/// What differs most between two texts of one length: a pod's UID ends its user, a role's name what it was allowed by.
+/// What two texts have in common here costs one of them its place at worst.
+fn last(text: &[u8]) -> &[u8] {
+    text.last_chunk::<HASHED>().map_or(text, |last| last)
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            known: Vec::new(),
+            long: None,
+        }
+    }
+}
