@@ -31,7 +31,7 @@ mod held;
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
 pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
 pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle};
-pub use held::{Harvest, Held, pack, unpack};
+pub use held::{Change, Harvest, Held, pack, unpack};
 pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
 pub use report::{

@@ -285,6 +285,11 @@ fn killed_runs_over_pieces_equal_one_scan() {
     world.written.push_str(&late);
     check(&world.run());
 
+    compare(&world);
+}
+
+/// Holds what the state says to what one scan of everything says.
+fn compare(world: &World) {
     let whole = world.home.path().join("whole.log");
     fs::write(&whole, &world.written).unwrap();
     let expected = scan(&whole);

@@ -192,10 +192,13 @@ mod tests {
         }
     }
 
-    /// Runs at these hours, each with the finding's severity and last time if it is found; what is told of it.
-    fn told(runs: &[(i64, Option<(Severity, i64)>, bool)]) -> Vec<Option<(Status, bool)>> {
+    /// The hour of a run, the finding's severity and last hour if it is found, and whether outputs were delivered.
+    type Run = (i64, Option<(Severity, i64)>, bool);
+
+    /// What is told of a finding in each run.
+    fn told(runs: &[Run]) -> Vec<Option<(Status, bool)>> {
         let mut left: Vec<Followed> = Vec::new();
-        let run = |&(hour, finding, delivered): &(i64, Option<(Severity, i64)>, bool)| {
+        let run = |&(hour, finding, delivered): &Run| {
             let moment = Moment {
                 now: at(hour * HOUR),
                 newest: Some(at(hour * HOUR)),

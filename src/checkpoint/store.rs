@@ -1,9 +1,9 @@
 //! One file that is in the old state or in the new one, whatever happens in between.
 //!
-//! SQLite, since what it is asked for here is what it is best at: one writer, one transaction a run, a rollback
+//! `SQLite`, since what it is asked for here is what it is best at: one writer, one transaction a run, a rollback
 //! journal that survives kill -9, power loss and a full disk, tested for it more than anything else that can be
 //! embedded; and a file that people can look into with tools that they have. (redb would save a C compiler, and
-//! has neither the tools nor the years.) The states are packed by themselves, each with a checksum: SQLite has
+//! has neither the tools nor the years.) The states are packed by themselves, each with a checksum: `SQLite` has
 //! none of its own.
 //!
 //! - `synchronous = EXTRA`: the directory is synced as well, so that a journal that was deleted stays so.
@@ -312,9 +312,8 @@ fn of(path: &Path, error: &rusqlite::Error) -> Error {
             path,
             "it is no SQLite database, or its beginning is damaged",
         ),
-        Some(ErrorCode::DatabaseCorrupt) => damaged(path, &error.to_string()),
-        // A table or a column that is not there: not ours.
-        Some(ErrorCode::Unknown) => damaged(path, &error.to_string()),
+        // Unknown: a table or a column that is not there.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => damaged(path, &error.to_string()),
         _ => unusable(path, error),
     }
 }

@@ -199,7 +199,7 @@ impl Held {
     }
 
     /// What is to be written to keep all of this: parts by name, `None` for those to be deleted.
-    pub fn changes(&self) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+    pub fn changes(&self) -> Result<Vec<Change>, Error> {
         let mut changes = vec![(KEPT.to_owned(), Some(pack(&self.kept)?))];
         let changed = self.days.iter().filter(|(_, part)| part.changed);
         changes.extend(changed.map(|(day, part)| (name(*day), Some(part.packed.clone()))));
@@ -336,8 +336,8 @@ impl Held {
 
     fn newest(&self, now: Timestamp) -> Option<Day> {
         let most = Day::of(Some(now)).after(1);
-        let days = self.days.range(..=most).map(|(day, _)| *day);
-        days.filter(|&day| day != Day::NONE).next_back()
+        let mut days = self.days.range(..=most).map(|(day, _)| *day);
+        days.rfind(|&day| day != Day::NONE)
     }
 
     /// Before which time events are forgotten; `None` as long as nothing is.
@@ -461,6 +461,9 @@ const RECENT: usize = 2;
 fn name(day: Day) -> String {
     format!("{DAY}{day}")
 }
+
+/// A part by name, and what is to be written to it; `None`: it is to be deleted.
+pub type Change = (String, Option<Vec<u8>>);
 
 /// Packs a value, with a checksum, for [`unpack`].
 pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {

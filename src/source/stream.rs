@@ -144,12 +144,11 @@ impl Stream {
         }
         let State { text, records, .. } = &mut *state;
         let piece = loop {
-            let piece = match records {
-                Some(records) => records.next(text, buffer, self.max_line),
-                None => {
-                    text.skip_to(self.from, buffer, self.block);
-                    text.next(buffer, self.block, self.max_line)
-                }
+            let piece = if let Some(records) = records {
+                records.next(text, buffer, self.max_line)
+            } else {
+                text.skip_to(self.from, buffer, self.block);
+                text.next(buffer, self.block, self.max_line)
             };
             let Some(piece) = piece else { break None };
             // A splitter must have seen all of what stands before.

@@ -129,6 +129,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 /// Fields of the API that may stand there: a misspelt one would be dropped by the server, or refused.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_manifests_have_the_fields_of_the_api() {
     let job = cron_job();
     let spec = &job["spec"];

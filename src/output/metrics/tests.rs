@@ -139,7 +139,7 @@ fn a_run_tells_of_itself() {
         [
             r#"satrail_serviceaccount_requests_total{namespace="shop",serviceaccount="api"} 18446744073709551615"#,
             r#"satrail_serviceaccount_requests_total{namespace="shop",serviceaccount="web"} 7"#,
-            r#"satrail_findings{detector="secret-listing",namespace="shop",serviceaccount="web",severity="high"} 3"#,
+            r#"satrail_findings{detector="secret-listing",namespace="shop",serviceaccount="web",severity="high",subject="shop/web"} 3"#,
             "satrail_last_run_timestamp_seconds 1795321433.250000",
             "satrail_last_run_success 0",
             "satrail_last_run_duration_seconds 1.250000",
