@@ -300,7 +300,7 @@ fn findings(findings: &[Finding]) -> PolarsResult<DataFrame> {
 fn samples(mut history: History, options: &Options) -> PolarsResult<DataFrame> {
     let newest = history.times().last().copied();
     let at = |bound: Bound| match bound {
-        Bound::At(time) => Some(time),
+        Bound::At(time) | Bound::Horizon(time) => Some(time),
         Bound::BeforeNewest(span) => newest.map(|newest| newest.before(span)),
     };
     let since = options.window.since.and_then(at);
