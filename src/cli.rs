@@ -7,10 +7,12 @@ mod arguments;
 mod rbac;
 mod cron;
 mod account;
+mod top;
 mod inventory;
 mod query;
 mod surroundings;
 mod action;
+mod facts;
 mod shell;
 
 pub use action::{Action, Refusal};
@@ -28,7 +30,7 @@ use arguments::{AccountsArgs, DetectorsArgs, MergeArgs, MetricsArgs, ScanArgs};
 /// when, and what to do about it, and writes the alert rules that catch it next time. It needs the files
 /// and nothing else: no cluster access, no network.
 #[derive(Debug, Parser)]
-#[command(name = "satrail", version, arg_required_else_help = true, after_help = TOP_EXAMPLES)]
+#[command(name = "satrail", version, long_version = facts::of_the_build(), arg_required_else_help = true, after_help = TOP_EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,6 +63,9 @@ enum Command {
     /// Show one row per ServiceAccount: what it did, and from where
     #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
     Accounts(AccountsArgs),
+    /// Rank accounts, users, namespaces, resources, verbs, agents, addresses or codes by requests
+    #[command(after_help = top::EXAMPLES)]
+    Top(Box<top::TopArgs>),
     /// Say what a cluster's accounts are given, have and never use, from a dump and an audit log
     #[command(after_help = inventory::EXAMPLES)]
     Inventory(Box<inventory::InventoryArgs>),

@@ -8,6 +8,7 @@ mod progress;
 mod scan;
 mod merge;
 mod accounts;
+mod top;
 mod account;
 mod metrics;
 mod rbac;
@@ -32,6 +33,7 @@ pub use query::{export, query, query_list, query_text, schema};
 pub use rbac::rbac;
 pub use scan::scan;
 pub use suppress::suppress;
+pub use top::top;
 pub use verdict::{Exit, Verdict};
 
 use std::io;

@@ -27,7 +27,7 @@ use crate::{
     detect::CATALOGUE,
     finding::Severity,
     output::{Destination, Format, Look},
-    pipeline::{Bound, Options, Order, Window},
+    pipeline::{Bound, Options, Order, RankBy, Wanted, Window},
 };
 
 /// Longer lines are skipped unless `--max-line-bytes` says otherwise: far above the 3 MiB that
@@ -61,6 +61,25 @@ pub struct AccountsConfig {
     pub output: Output,
     /// In which order.
     pub order: Order,
+    /// Whether bad lines are an error.
+    pub strict: bool,
+    /// Whether to show a progress bar.
+    pub progress: bool,
+}
+
+/// For `satrail top`.
+#[derive(Debug, Clone)]
+pub struct TopConfig {
+    /// What the pipeline is asked to do.
+    pub options: Options,
+    /// Where the rows go, and how.
+    pub output: Output,
+    /// What rows are made of, and which requests count.
+    pub wanted: Wanted,
+    /// In which order.
+    pub order: RankBy,
+    /// How many rows are shown.
+    pub limit: usize,
     /// Whether bad lines are an error.
     pub strict: bool,
     /// Whether to show a progress bar.

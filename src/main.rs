@@ -30,6 +30,7 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
         Action::Scan(config) => command::scan(config),
         Action::Merge(config) => command::merge(config),
         Action::Accounts(config) => command::accounts(config),
+        Action::Top(config) => command::top(config),
         Action::Account(config) => command::account(config),
         Action::Rbac(config) => command::rbac(config),
         Action::Inventory(config) => command::inventory(config),

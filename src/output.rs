@@ -10,7 +10,10 @@ mod paper;
 mod json;
 mod jsonl;
 mod table;
+mod grid;
+mod spark;
 mod accounts;
+mod top;
 mod account;
 mod metrics;
 mod alertmanager;
@@ -42,7 +45,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::pipeline::{AccountRow, Report};
+use crate::pipeline::{AccountRow, Ranked, Report};
 
 /// The shape of JSON and JSON Lines. Grows when a field is renamed, removed or changes its meaning;
 /// new fields may come without.
@@ -102,6 +105,21 @@ pub fn write_accounts(
         Format::Table => accounts::table(report, rows, look, out),
         Format::Json => accounts::json(report, rows, out),
         Format::Jsonl => accounts::jsonl(report, rows, out),
+    }
+}
+
+/// Writes ranked requests, with the same head as a report.
+pub fn write_top(
+    report: &Report,
+    ranked: &Ranked,
+    format: Format,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        Format::Table => top::table(report, ranked, look, out),
+        Format::Json => top::json(report, ranked, out),
+        Format::Jsonl => top::jsonl(report, ranked, out),
     }
 }
 

@@ -15,6 +15,7 @@ mod duplicates;
 mod fold;
 mod lines;
 mod exceptions;
+mod columns;
 mod accounts;
 mod census;
 mod permissions;
@@ -24,6 +25,7 @@ mod telemetry;
 mod state;
 mod usage;
 mod rows;
+mod ranking;
 mod run;
 mod cumulative;
 mod held;
@@ -34,6 +36,7 @@ pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle
 pub use held::{Change, Harvest, Held, pack, unpack};
 pub use options::{Options, Selection};
 pub use progress::{Progress, Silent};
+pub use ranking::{Dimension, Filter, RankBy, Ranked, RankedRow, Wanted};
 pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,
     Exceptions, FileForms, FormCount, FormLacks, Gap, Input, MetricsInput, Reads, Reconciled,
@@ -41,8 +44,8 @@ pub use report::{
 };
 pub use rows::{Taken, Taker, rows};
 pub use run::{
-    Error, accounts, dossiers, dossiers_and_usage, permissions, permissions_and_usage, scan,
-    scan_and_usage, telemetry, usage,
+    Error, accounts, dossiers, dossiers_and_usage, permissions, permissions_and_usage, ranking,
+    scan, scan_and_usage, telemetry, usage,
 };
 pub use state::State;
 pub use telemetry::{

@@ -12,7 +12,7 @@ use crate::{
     config::{
         self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, CronConfig,
         ExportConfig, InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, QueryConfig,
-        RbacConfig, RowOutput, SuppressConfig, selection, window,
+        RbacConfig, RowOutput, SuppressConfig, TopConfig, selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -27,7 +27,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
         ScrapeArgs,
     },
-    cron, inventory, query, rbac,
+    cron, inventory, query, rbac, top,
 };
 
 /// What is to be done, with everything that it takes.
@@ -39,6 +39,8 @@ pub enum Action {
     Merge(Box<Config>),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
+    /// `satrail top`
+    Top(Box<TopConfig>),
     /// `satrail account`
     Account(Box<AccountConfig>),
     /// `satrail rbac`
@@ -115,6 +117,7 @@ impl Action {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
+            Command::Top(args) => Self::Top(Box::new(top::config(*args, around)?)),
             Command::Account(args) => Self::Account(Box::new(account::config(*args, around)?)),
             Command::Rbac(args) => Self::Rbac(Box::new(rbac::config(*args, around)?)),
             Command::Inventory(args) => inventory::action(*args, around)?,

@@ -19,7 +19,7 @@ pub struct Keyed<V, const KEPT: usize = 64> {
 }
 
 /// The hash that stands for a name made of `number` and `parts`.
-pub(super) fn hash(number: u64, parts: &[&str]) -> u64 {
+pub(crate) fn hash(number: u64, parts: &[&str]) -> u64 {
     parts.iter().fold(number, |seed, part| {
         xxh3_64_with_seed(part.as_bytes(), seed)
     })

@@ -14,7 +14,7 @@ use super::Merge;
 /// for every request, so a hash map; the order of the hashes is written down beside it, to find the largest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Stored<V>", bound(deserialize = "V: Deserialize<'de>"))]
-pub(super) struct Smallest<V, const KEPT: usize> {
+pub(crate) struct Smallest<V, const KEPT: usize> {
     by_hash: FxHashMap<u64, V>,
     hashes: BTreeSet<u64>,
     dropped: bool,
@@ -29,7 +29,7 @@ struct Stored<V> {
 
 impl<V, const KEPT: usize> Smallest<V, KEPT> {
     /// The state that `hash` stands for, unless it is dropped; `make` is called if it is new.
-    pub(super) fn slot(&mut self, hash: u64, make: impl FnOnce() -> V) -> Option<&mut V> {
+    pub(crate) fn slot(&mut self, hash: u64, make: impl FnOnce() -> V) -> Option<&mut V> {
         if self.hashes.len() >= KEPT && !self.by_hash.contains_key(&hash) {
             self.dropped = true;
             let &largest = self.hashes.last()?;
@@ -49,19 +49,19 @@ impl<V, const KEPT: usize> Smallest<V, KEPT> {
     }
 
     /// The state that `hash` stands for.
-    pub(super) fn get(&self, hash: u64) -> Option<&V> {
+    pub(crate) fn get(&self, hash: u64) -> Option<&V> {
         self.by_hash.get(&hash)
     }
 
     /// All that is kept, by hash.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
         self.hashes
             .iter()
             .filter_map(|hash| Some((*hash, self.by_hash.get(hash)?)))
     }
 
     /// How many there were: exact up to `KEPT`, estimated from how dense the hashes lie beyond.
-    pub(super) fn distinct(&self) -> u64 {
+    pub(crate) fn distinct(&self) -> u64 {
         match self.hashes.last() {
             Some(&largest) if self.dropped => {
                 let share = (largest as f64 + 1.0) / (u64::MAX as f64 + 1.0);
@@ -78,7 +78,7 @@ impl<V, const KEPT: usize> Smallest<V, KEPT> {
     }
 
     /// `followed 65536 of about 100000 <what>`, if some had to be left out.
-    pub(super) fn left_out(&self, what: &str) -> Option<String> {
+    pub(crate) fn left_out(&self, what: &str) -> Option<String> {
         let (kept, all) = (self.hashes.len(), self.distinct());
         self.dropped.then(|| {
             format!("followed {kept} of about {all} {what}, which is what memory is kept for")
@@ -88,7 +88,7 @@ impl<V, const KEPT: usize> Smallest<V, KEPT> {
 
 impl<V: Merge, const KEPT: usize> Smallest<V, KEPT> {
     /// Adds what another part has counted.
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         let Self {
             mut by_hash,
             hashes,

@@ -2,43 +2,22 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr;
 
 use crate::pipeline::{AccountRow, Coverage, Input, Report};
 
 use super::{
-    Look, SCHEMA_VERSION, TOOL, Tool, clip, json_line, jsonl,
+    Look, SCHEMA_VERSION, TOOL, Tool, clip,
+    grid::{Column, Grid, column},
+    json_line, jsonl,
     paper::{BOLD, DIM, PLAIN, Paper},
-    shown, table, units,
+    shown,
+    spark::spark,
+    table, units,
 };
 
-/// One column: its title, its rank (the highest ranks give way first on a narrow terminal), whether it
-/// holds a number, and what it says of a row.
-struct Column {
-    title: &'static str,
-    rank: u8,
-    number: bool,
-    cell: fn(&AccountRow) -> String,
-}
-
-const fn column(
-    title: &'static str,
-    rank: u8,
-    number: bool,
-    cell: fn(&AccountRow) -> String,
-) -> Column {
-    Column {
-        title,
-        rank,
-        number,
-        cell,
-    }
-}
-
 /// From left to right.
-static COLUMNS: [Column; 12] = [
+static COLUMNS: [Column<'static, AccountRow>; 13] = [
     column("ACCOUNT", 0, false, |row| {
         let name = format!("{}/{}", row.namespace, row.name);
         shown(&clip(&name, 80)).into_owned()
@@ -52,6 +31,7 @@ static COLUMNS: [Column; 12] = [
     column("SECRETS", 2, true, |row| {
         units::thousands(row.secrets.distinct)
     }),
+    column("OVER TIME", 3, false, |row| spark(&row.timeline)),
     column("ADDRS", 4, true, |row| {
         units::thousands(row.addresses.distinct)
     }),
@@ -79,67 +59,18 @@ pub(super) fn table(
         return Ok(());
     }
     paper.blank()?;
-    let columns = fitting(rows, look.width);
-    let grid = grid(&columns, rows);
-    for (i, line) in grid.lines().enumerate() {
+    let grid = Grid::new(&COLUMNS, rows, look.width);
+    for (i, line) in grid.to_string().lines().enumerate() {
         let style = if i == 0 { BOLD } else { PLAIN };
-        paper.line(&[(style, line.trim_end())])?;
+        paper.line(&[(style, line)])?;
     }
-    let missing = COLUMNS
-        .iter()
-        .filter(|c| !columns.iter().any(|d| d.title == c.title));
-    let missing: Vec<_> = missing.map(|c| c.title.to_lowercase()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    paper.blank()?;
-    let text = format!(
-        "On a wider terminal, in a pipe and with --format json: {}.",
-        missing.join(", ")
-    );
-    paper.entry((DIM, ""), 0, (DIM, &text))
-}
-
-/// The columns for which there is room, in their order.
-fn fitting(rows: &[AccountRow], room: Option<usize>) -> Vec<&'static Column> {
-    let mut columns: Vec<_> = COLUMNS.iter().collect();
-    let Some(room) = room else {
-        return columns;
-    };
-    let width = |column: &Column| {
-        let cells = rows.iter().map(|row| (column.cell)(row).width());
-        cells.chain([column.title.len()]).max().unwrap_or(0) + 2
-    };
-    while columns.iter().map(|c| width(c)).sum::<usize>() > room + 2 {
-        // The last one of the highest rank; what has rank 0 stays, however narrow it gets.
-        let Some(last) = (0..columns.len()).max_by_key(|&i| columns[i].rank) else {
-            break;
-        };
-        if columns[last].rank == 0 {
-            break;
-        }
-        columns.remove(last);
-    }
-    columns
-}
-
-/// Aligned columns without lines, which are easy to cut and to grep.
-fn grid(columns: &[&Column], rows: &[AccountRow]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(columns.iter().map(|column| column.title));
-    for row in rows {
-        table.add_row(columns.iter().map(|column| (column.cell)(row)));
-    }
-    for (shown, column) in table.column_iter_mut().zip(columns) {
-        shown.set_padding((0, 2));
-        if column.number {
-            shown.set_cell_alignment(CellAlignment::Right);
+    match grid.missing() {
+        None => Ok(()),
+        Some(text) => {
+            paper.blank()?;
+            paper.entry((DIM, ""), 0, (DIM, &text))
         }
     }
-    table.to_string()
 }
 
 /// The most frequent three: `get 120, list 30, watch 4, +2`.

@@ -39,6 +39,8 @@ pub struct AccountRow {
     pub first_seen: Option<Timestamp>,
     /// Time of its last request.
     pub last_seen: Option<Timestamp>,
+    /// Requests in each of 24 equal parts of the time from the first request of any account to the last.
+    pub timeline: Vec<u64>,
 }
 
 /// Some of many values, and how many there are.

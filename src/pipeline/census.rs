@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     detect::{EvidenceSet, Merge, PerAccount, Series, Tally},
     event::{Event, ServiceAccount},
+    finding::Timestamp,
 };
 
-use super::{AccountRow, Distinct, fold::Study};
+use super::{AccountRow, Distinct, columns::columns, fold::Study};
 
 /// Over how many seconds a peak is told.
 const PEAK_SECONDS: u64 = 60;
@@ -69,7 +70,11 @@ impl Entry {
         }
     }
 
-    fn row(&self, account: ServiceAccount<'_>) -> AccountRow {
+    fn row(
+        &self,
+        account: ServiceAccount<'_>,
+        (first, last): (Option<Timestamp>, Option<Timestamp>),
+    ) -> AccountRow {
         let requests = self.requests.count();
         let tenths = |value: f64| (value * 10.0).round() / 10.0;
         AccountRow {
@@ -90,6 +95,7 @@ impl Entry {
             pods: distinct(&self.pods),
             first_seen: self.requests.first_seen(),
             last_seen: self.requests.last_seen(),
+            timeline: columns(&self.traffic, first, last),
         }
     }
 }
@@ -111,10 +117,15 @@ impl Merge for Entry {
 impl Census {
     /// The rows, by user name.
     pub(super) fn rows(&self) -> Vec<AccountRow> {
-        let entries = self.0.sorted().into_iter();
-        entries
-            .filter_map(|(name, entry)| Some(entry.row(ServiceAccount::from_user_name(name)?)))
-            .collect()
+        let entries = self.0.sorted();
+        let times = || entries.iter().map(|(_, entry)| &entry.requests);
+        let first = times().filter_map(EvidenceSet::first_seen).min();
+        let span = (first, times().filter_map(EvidenceSet::last_seen).max());
+        let row = |name: &str, entry: &Entry| {
+            Some(entry.row(ServiceAccount::from_user_name(name)?, span))
+        };
+        let rows = entries.iter().filter_map(|(name, entry)| row(name, entry));
+        rows.collect()
     }
 }
 

@@ -11,8 +11,9 @@ use super::{
     census::Census,
     duplicates::Seen,
     fold::{self, Folded, Job, Study},
+    ranking::{RankBy, Ranked, Ranking, Wanted},
     scrapes::Scrapes,
-    state::Scan,
+    state::{Scan, Unjudged},
     telemetry::Telemetry,
     usage::Used,
 };
@@ -81,6 +82,31 @@ pub fn dossiers(
 ) -> Result<(State, Dossiers), Error> {
     let wanted: Arc<[AccountPattern]> = wanted.into();
     beside_scan(options, progress, &|| Dossiers::new(Arc::clone(&wanted)))
+}
+
+/// Reads everything once, without detectors, and ranks its requests: the best `limit` rows.
+pub fn ranking(
+    options: &Options,
+    wanted: Wanted,
+    order: RankBy,
+    limit: usize,
+    progress: &dyn Progress,
+) -> Result<(State, Ranked), Error> {
+    let wanted = Arc::new(wanted);
+    let new = || (Unjudged::default(), Ranking::new(Arc::clone(&wanted)));
+    let Folded {
+        reading,
+        ledger,
+        study: (log, mut ranking),
+    } = study(options, progress, &new)?.0;
+    ledger.count_open(&mut ranking);
+    let folded = Folded {
+        reading,
+        ledger,
+        study: Scan::from(log),
+    };
+    let state = State::new(folded, Scrapes::default(), options.dedup);
+    Ok((state, ranking.ranked(order, limit)))
 }
 
 /// Reads everything once, with all detectors and what the `satrail_*` metrics count.

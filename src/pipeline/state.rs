@@ -106,6 +106,31 @@ impl Scan {
     }
 }
 
+/// What a scan wants to know of the log as a whole, with no detector asked.
+#[derive(Debug, Default)]
+pub(super) struct Unjudged(Scan);
+
+impl Study for Unjudged {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0.event(event);
+    }
+
+    fn request(&mut self, event: &Event<'_>) {
+        let aspects = self.0.memo.request(event).aspects();
+        self.0.log.observe_request(aspects);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+}
+
+impl From<Unjudged> for Scan {
+    fn from(Unjudged(scan): Unjudged) -> Self {
+        scan
+    }
+}
+
 impl State {
     /// The version of what is written: another version cannot read it.
     pub const VERSION: &str = "5";

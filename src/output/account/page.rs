@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::{
     detect::Tallied,
     finding::Finding,
-    pipeline::{Credential, Dossier, Report, Timeline, Values},
+    pipeline::{Credential, Dossier, Report, Values},
     rbac::Body,
     yaml,
 };
@@ -24,7 +24,9 @@ use super::{AccountPage, runbooks::Applies};
 use crate::output::{
     Look, clip,
     paper::{BOLD, DIM, PLAIN, Paper, WARNING, fill, severity_style},
-    shown, table, units,
+    shown,
+    spark::spark,
+    table, units,
 };
 
 /// Where text begins beside the labels.
@@ -109,7 +111,7 @@ fn requests(dossier: &Dossier, paper: &mut Paper<'_>) -> io::Result<()> {
     label("Requests", &text, paper)?;
     if let Some(timeline) = &dossier.timeline {
         let label = fill("Over time", INDENT);
-        paper.line(&[(BOLD, &label), (PLAIN, &spark(timeline))])?;
+        paper.line(&[(BOLD, &label), (PLAIN, &spark(&timeline.counts))])?;
         let peak = timeline.counts.iter().max().copied().unwrap_or(0);
         let width = std::time::Duration::from_secs(timeline.seconds);
         let text = format!(
@@ -126,20 +128,6 @@ fn requests(dossier: &Dossier, paper: &mut Paper<'_>) -> io::Result<()> {
         return Ok(());
     }
     label("Codes", &codes.join(", "), paper)
-}
-
-/// One character a column: a dot for nothing, bars in eight heights.
-fn spark(timeline: &Timeline) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let peak = timeline.counts.iter().max().copied().unwrap_or(0).max(1);
-    let bar = |count: u64| {
-        let height = count.saturating_mul(8).div_ceil(peak).min(8);
-        let at = usize::try_from(height)
-            .ok()
-            .and_then(|height| height.checked_sub(1));
-        at.map_or('·', |at| BARS[at])
-    };
-    timeline.counts.iter().map(|&count| bar(count)).collect()
 }
 
 fn findings(page: &AccountPage<'_>, paper: &mut Paper<'_>) -> io::Result<()> {

@@ -330,6 +330,7 @@ pub(super) fn accounts() -> Vec<AccountRow> {
             pods: distinct(&[("web-0", 1513)]),
             first_seen: Some(at("04:24:02")),
             last_seen: Some(at("04:27:39")),
+            timeline: vec![0, 3, 900, 610],
         },
         AccountRow {
             namespace: "kube-system".to_owned(),
