@@ -15,6 +15,7 @@ mod hostile;
 mod log;
 mod manifests;
 mod widening;
+#[path = "../support/yaml.rs"]
 mod yaml;
 
 use std::{

@@ -10,7 +10,7 @@ use crate::{logs, satrail, yaml};
 pub(crate) fn read(text: &str) -> Vec<Value> {
     let schema: Value = serde_json::from_str(include_str!("schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let documents = yaml::documents(text);
+    let documents = yaml::documents(text, yaml::string);
     for document in &documents {
         let errors: Vec<_> = validator
             .iter_errors(document)
@@ -89,7 +89,7 @@ fn the_schema_is_strict() {
     ] {
         let broken = text.replace(right, wrong);
         assert_ne!(broken, text, "{right}");
-        let documents = yaml::documents(&broken);
+        let documents = yaml::documents(&broken, yaml::string);
         assert!(
             documents
                 .iter()

@@ -1,5 +1,4 @@
-//! YAML documents as JSON values, from the events of a YAML library: anything that YAML could take for
-//! something else than a string is refused.
+//! YAML documents as JSON values, from the events of a YAML library.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
@@ -9,8 +8,8 @@ enum Open {
     Map(Map<String, Value>, Option<String>),
 }
 
-/// The documents of `text` that hold something.
-pub(crate) fn documents(text: &str) -> Vec<Value> {
+/// The documents of `text` that hold something; `plain` says what a scalar without quotes is.
+pub(crate) fn documents(text: &str, plain: impl Fn(&str) -> Value) -> Vec<Value> {
     let (mut documents, mut open) = (Vec::new(), Vec::<Open>::new());
     for event in Parser::new_from_str(text) {
         let value = match event.unwrap().0 {
@@ -28,15 +27,11 @@ pub(crate) fn documents(text: &str) -> Vec<Value> {
                 Open::Map(_, Some(key)) => panic!("{key} has no value"),
             },
             Event::Scalar(word, ScalarStyle::Plain, ..) => {
-                let safe = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-                let other = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-                let safe = safe && !other.contains(&word.to_lowercase().as_str());
                 // An empty document, such as one of comments alone, is an empty plain scalar.
                 if open.is_empty() && (word.is_empty() || word == "~") {
                     continue;
                 }
-                assert!(safe, "{word} may be no string");
-                Value::String(word.into_owned())
+                plain(&word)
             }
             Event::Scalar(word, ..) => Value::String(word.into_owned()),
             Event::Alias(_) => panic!("an alias"),
@@ -55,4 +50,13 @@ pub(crate) fn documents(text: &str) -> Vec<Value> {
         }
     }
     documents
+}
+
+/// A string that YAML can take for nothing else, for text in which all scalars are strings.
+pub(crate) fn string(word: &str) -> Value {
+    let safe = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    let other = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let safe = safe && !other.contains(&word.to_lowercase().as_str());
+    assert!(safe, "{word} may be no string");
+    Value::String(word.to_owned())
 }
