@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A Prometheus with rules, and two runs of a cron job for it to scrape, with scrapes of those minutes.
-struct Stage {
+pub(crate) struct Stage {
     prometheus: Prometheus,
     phase: Arc<AtomicUsize>,
     _directory: TempDir,
@@ -31,7 +31,7 @@ struct Stage {
 impl Stage {
     /// `rules` are evaluated each second. The first run ends in the first second of the hot loop, the
     /// second one 13 seconds later.
-    fn set(rules: &str) -> Self {
+    pub(crate) fn set(rules: &str) -> Self {
         let logs = Path::new(ROOT).join("data/audit");
         let until = "2026-11-22T04:25:53Z";
         let runs = [metrics(&["--until", until], &logs), metrics(&[], &logs)];
@@ -80,6 +80,15 @@ impl Stage {
         }
     }
 
+    pub(crate) const fn prometheus(&self) -> &Prometheus {
+        &self.prometheus
+    }
+
+    /// From now on, what the second run wrote is scraped.
+    pub(crate) fn second_run(&self) {
+        self.phase.store(1, Ordering::Relaxed);
+    }
+
     /// The alerts at present, when what has just been scraped has been judged.
     fn alerts(&self) -> BTreeSet<String> {
         thread::sleep(Duration::from_secs(4));
@@ -88,7 +97,7 @@ impl Stage {
 
     /// The alerts of the second run, once `expected` are among them.
     fn alerts_of_second_run(&self, expected: &BTreeSet<String>) -> BTreeSet<String> {
-        self.phase.store(1, Ordering::Relaxed);
+        self.second_run();
         self.prometheus.wait_for("/api/v1/alerts", |body| {
             alerts(body).filter(|found| found.is_superset(expected))
         });

@@ -23,6 +23,7 @@ use support::{Prometheus, escaped, promtool};
 mod support;
 
 mod alerts;
+mod dashboard;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
