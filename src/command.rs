@@ -5,6 +5,7 @@
 mod alerts;
 mod verdict;
 mod progress;
+mod reports;
 mod scan;
 mod merge;
 mod accounts;

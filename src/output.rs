@@ -9,6 +9,7 @@ mod hostile;
 mod paper;
 mod json;
 mod jsonl;
+mod html;
 mod table;
 mod accounts;
 mod account;
@@ -19,6 +20,7 @@ mod inventory;
 mod catalogue;
 mod rows;
 mod atomic;
+mod report_format;
 
 pub use account::{AccountPage, write_pages};
 pub use alertmanager::{ALERT_NAME, AlertSettings, HOLD, alert_batches};
@@ -32,6 +34,7 @@ pub use paper::Look;
 pub use rbac::{
     AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,
 };
+pub use report_format::ReportFormat;
 pub use rows::{RowFormat, Rows};
 pub use units::thousands;
 
@@ -42,13 +45,13 @@ use std::{
 
 use serde::Serialize;
 
-use crate::pipeline::{AccountRow, Report};
+use crate::pipeline::{AccountRow, Chronicle, Report};
 
 /// The shape of JSON and JSON Lines. Grows when a field is renamed, removed or changes its meaning;
 /// new fields may come without.
 pub const SCHEMA_VERSION: &str = "1";
 
-/// How a report is written.
+/// How a list is written; for reports there is [`ReportFormat`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -75,19 +78,29 @@ pub struct Pace {
     pub elapsed: Duration,
 }
 
-/// Writes a report. `look` and `pace` matter to the table only.
+/// Writes a report. `look` and `pace` matter to the table only; HTML has more to show with [`write_html`].
 pub fn write_report(
     report: &Report,
-    format: Format,
+    format: ReportFormat,
     look: Look,
     pace: Option<Pace>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table => table::write(report, look, pace, out),
-        Format::Json => json::write(report, out),
-        Format::Jsonl => jsonl::write(report, out),
+        ReportFormat::Table => table::write(report, look, pace, out),
+        ReportFormat::Json => json::write(report, out),
+        ReportFormat::Jsonl => jsonl::write(report, out),
+        ReportFormat::Html => html::write(report, None, out),
     }
+}
+
+/// Writes a report as a page, with requests over time and a page for each account if there is a chronicle.
+pub fn write_html(
+    report: &Report,
+    chronicle: Option<&Chronicle>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    html::write(report, chronicle, out)
 }
 
 /// Writes one row per ServiceAccount, with the same head as a report.
