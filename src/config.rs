@@ -5,6 +5,7 @@
 
 mod alerts;
 mod cron;
+mod diff;
 mod error;
 mod file;
 mod roles;
@@ -15,6 +16,7 @@ mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
 pub use cron::{CronConfig, Delivery, SuppressConfig};
+pub use diff::DiffConfig;
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use inventory::InventoryConfig;

@@ -10,6 +10,12 @@ mod paper;
 mod json;
 mod jsonl;
 mod html;
+mod sarif;
+mod ocsf;
+mod markdown;
+mod csv;
+mod junit;
+mod changes;
 mod table;
 mod accounts;
 mod account;
@@ -26,6 +32,7 @@ pub use account::{AccountPage, write_pages};
 pub use alertmanager::{ALERT_NAME, AlertSettings, HOLD, alert_batches};
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
+pub use changes::write_changes;
 pub use hostile::{clip, shown};
 pub use inventory::write_inventory;
 pub use jsonl::write_findings;
@@ -91,6 +98,11 @@ pub fn write_report(
         ReportFormat::Json => json::write(report, out),
         ReportFormat::Jsonl => jsonl::write(report, out),
         ReportFormat::Html => html::write(report, None, out),
+        ReportFormat::Sarif => sarif::write(report, out),
+        ReportFormat::Ocsf => ocsf::write(report, out),
+        ReportFormat::Markdown => markdown::write(report, out),
+        ReportFormat::Csv => csv::write(report, out),
+        ReportFormat::Junit => junit::write(report, out),
     }
 }
 

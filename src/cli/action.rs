@@ -11,8 +11,8 @@ use clap_complete::Shell;
 use crate::{
     config::{
         self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, CronConfig,
-        ExportConfig, InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, QueryConfig,
-        RbacConfig, ReportOutput, RowOutput, SuppressConfig, selection, window,
+        DiffConfig, ExportConfig, InventoryConfig, Judgement, LintConfig, MetricsConfig, Output,
+        QueryConfig, RbacConfig, ReportOutput, RowOutput, SuppressConfig, selection, window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -27,7 +27,7 @@ use super::{
         AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ReportOutputArgs,
         ScanArgs, ScrapeArgs,
     },
-    cron, inventory, query, rbac,
+    cron, diff, inventory, query, rbac,
 };
 
 /// What is to be done, with everything that it takes.
@@ -37,6 +37,8 @@ pub enum Action {
     Scan(Box<Config>),
     /// `satrail merge`
     Merge(Box<Config>),
+    /// `satrail diff`
+    Diff(DiffConfig),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
     /// `satrail account`
@@ -114,6 +116,7 @@ impl Action {
         let action = match cli.command {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
+            Command::Diff(args) => Self::Diff(diff::config(args, around)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
             Command::Account(args) => Self::Account(Box::new(account::config(*args, around)?)),
             Command::Rbac(args) => Self::Rbac(Box::new(rbac::config(*args, around)?)),

@@ -45,7 +45,7 @@ pub fn scan(config: &Config) -> Result<Verdict, Error> {
 
 /// Fails early where writing would fail late.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
-    for to in &config.partial_state {
+    if let Some(to) = &config.partial_state {
         to.check().map_err(Error::output(to))?;
     }
     reports::check(&config.output)

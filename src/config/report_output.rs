@@ -113,11 +113,14 @@ mod tests {
 
     #[test]
     fn a_file_name_can_say_the_format() {
-        use ReportFormat::{Html, Json, Jsonl, Table};
+        use ReportFormat::{Html, Json, Jsonl, Junit, Ocsf, Sarif, Table};
         for (formats, file, expected) in [
             (&[][..], "report.json", Json),
             (&[], "a.b/report.jsonl", Jsonl),
             (&[], "out.html", Html),
+            (&[], "new.ocsf.jsonl", Ocsf),
+            (&[], "x.sarif", Sarif),
+            (&[], "TEST-x.xml", Junit),
             (&[], "report.txt", Table),
             (&[], "/dev/stdout", Table),
             (&[], "", Table),

@@ -13,15 +13,30 @@ pub enum ReportFormat {
     Jsonl,
     /// A page for a browser, in one file.
     Html,
+    /// SARIF 2.1.0, for code-scanning pages.
+    Sarif,
+    /// OCSF Detection Findings, one a line, for security lakes.
+    Ocsf,
+    /// For an issue or a chat.
+    Markdown,
+    /// One finding a row, for spreadsheets.
+    Csv,
+    /// JUnit's XML: a detector is a test case.
+    Junit,
 }
 
 impl ReportFormat {
     /// All formats, under the names of the command line.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("table", Self::Table),
         ("json", Self::Json),
         ("jsonl", Self::Jsonl),
         ("html", Self::Html),
+        ("sarif", Self::Sarif),
+        ("ocsf", Self::Ocsf),
+        ("markdown", Self::Markdown),
+        ("csv", Self::Csv),
+        ("junit", Self::Junit),
     ];
 
     /// What the file is called in a directory of reports.
@@ -32,6 +47,11 @@ impl ReportFormat {
             Self::Json => "report.json",
             Self::Jsonl => "report.jsonl",
             Self::Html => "report.html",
+            Self::Sarif => "report.sarif",
+            Self::Ocsf => "report.ocsf.jsonl",
+            Self::Markdown => "report.md",
+            Self::Csv => "report.csv",
+            Self::Junit => "report.xml",
         }
     }
 
@@ -45,7 +65,7 @@ impl ReportFormat {
         });
         let fitting = endings
             .into_iter()
-            .filter(|(ending, _)| name.ends_with(ending));
+            .filter(|(ending, format)| *format != Self::Table && name.ends_with(ending));
         fitting
             .max_by_key(|(ending, _)| ending.len())
             .map(|(_, format)| format)

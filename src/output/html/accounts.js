@@ -67,7 +67,7 @@ const heat = (() => {
   const legend = el("span", { class: "key" }, "fewer ", Array.from({ length: SHADES }, (_, n) => el("i", { class: `h${n}` })), ` more (up to ${number(most)})`);
   const footer = el("div");
   fill(box, [
-    el("h2", {}, `Accounts by ${columns.seconds === 3600 ? "hour" : span(columns.seconds)}`),
+    el("h2", {}, columns.seconds === 3600 ? "Accounts by hour" : `Accounts over time, ${span(columns.seconds)} a column`),
     el("div", { class: "tools" }, search.node, el("label", {}, "Sort by ", order)),
     grid,
     footer,
@@ -156,7 +156,7 @@ const matrix = (title, rows, total, kind) => {
   }
   const sorted = [...places.values()].sort((a, b) => b.sum - a.sum);
   const head = el("tr", {}, ["Resource", "Namespace"].map((text) => el("th", { scope: "col" }, text)), verbs.map((verb) => el("th", { scope: "col", class: "number" }, long(verb))), el("th", { scope: "col" }, "Names"));
-  const where = { "*": "all, or none", "(many)": "many" };
+  const where = { "*": "the whole cluster", "(many)": "many" };
   const line = ({ resource, place, counts, names }) =>
     el("tr", {}, el("th", { scope: "row" }, code(resource)), el("td", {}, long(where[place] ?? place)), verbs.map((verb) => el("td", { class: counts.has(verb) ? `number ${kind}` : "number" }, counts.has(verb) ? number(counts.get(verb)) : "")), el("td", { class: "names" }, long([...names].slice(0, 8).join(", ") + (names.size > 8 ? ` and ${names.size - 8} more` : ""))));
   return el("section", { class: "card" }, el("h3", {}, title), el("div", { class: "scroll" }, el("table", { class: "matrix" }, el("thead", {}, head), el("tbody", {}, sorted.map(line)))), total > rows.length && el("p", { class: "dim" }, `The ${number(rows.length)} most used of ${number(total)} permissions; all: satrail account --format json.`));

@@ -50,6 +50,14 @@ const matching = (query) => {
 
 // A small tree of named values. Maps of counts are what most of it is.
 const isTime = (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(text);
+// What was counted, when: one line says it.
+const occurrence = (value) => {
+  const keys = Object.keys(value);
+  if (!keys.includes("requests") || !keys.every((key) => ["requests", "first_seen", "last_seen"].includes(key)) || typeof value.requests !== "number") return null;
+  const second = (text) => (text ? Math.floor(Date.parse(text) / 1000) : null);
+  const [first, last] = [second(value.first_seen), second(value.last_seen)];
+  return [counted(value.requests, "request"), first !== null && el("span", { class: "dim" }, `, ${range(first, last)}`)];
+};
 const tree = (value) => {
   if (value === null) return el("span", { class: "dim" }, "not known");
   if (Array.isArray(value)) {
@@ -59,6 +67,8 @@ const tree = (value) => {
   if (typeof value === "object") {
     const entries = Object.entries(value);
     if (entries.length === 0) return el("span", { class: "dim" }, "none");
+    const line = occurrence(value);
+    if (line) return el("span", {}, line);
     return el("dl", { class: "tree" }, entries.map(([key, inner]) => [el("dt", {}, long(key || "(none)")), el("dd", {}, tree(inner))]));
   }
   if (typeof value === "number") return number(value);
