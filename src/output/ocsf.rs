@@ -42,7 +42,9 @@ struct Event<'a> {
     status_id: u32,
     status: &'static str,
     time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<i64>,
     count: u64,
     message: &'a str,
@@ -73,7 +75,9 @@ struct FindingInfo<'a> {
     uid: &'a str,
     title: String,
     desc: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     first_seen_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_seen_time: Option<i64>,
     analytic: Analytic<'a>,
     attacks: Vec<Attack>,

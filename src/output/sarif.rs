@@ -112,7 +112,8 @@ struct SarifResult<'a> {
     message: Text,
     locations: Vec<Location>,
     partial_fingerprints: BTreeMap<&'static str, String>,
-    occurrence_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurrence_count: Option<u64>,
     properties: ResultProperties<'a>,
 }
 
@@ -271,7 +272,8 @@ fn result(finding: &Finding) -> SarifResult<'_> {
             ),
         ]
         .into(),
-        occurrence_count: finding.count,
+        // At least 1 (SARIF, 3.27.6): a counter that moved by nothing has none.
+        occurrence_count: (finding.count > 0).then_some(finding.count),
         properties: ResultProperties {
             severity: finding.severity,
             subject,

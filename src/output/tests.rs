@@ -1,5 +1,6 @@
 //! The writers on one rich, hostile report.
 
+mod formats;
 mod sample;
 mod schema;
 
