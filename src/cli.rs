@@ -8,6 +8,7 @@ mod rbac;
 mod cron;
 mod account;
 mod top;
+mod diff;
 mod inventory;
 mod query;
 mod surroundings;
@@ -40,6 +41,7 @@ const TOP_EXAMPLES: &str = "\
 Examples:
   satrail scan /var/log/kubernetes/audit          what is wrong, as a table
   satrail scan --format json -o report.json *.gz  the same for programs
+  satrail scan -o report.html *.gz                the same as a page for a browser
   satrail accounts /var/log/kubernetes/audit      who does what
   satrail account shop/web DIR                    all about one of them
   satrail rbac --account shop/web DIR             the role that an account needs
@@ -60,6 +62,9 @@ enum Command {
     /// Put partial states together into the report of one scan
     #[command(after_help = arguments::MERGE_EXAMPLES)]
     Merge(MergeArgs),
+    /// Say what is new, grown and resolved from one JSON report to a later one
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::DiffArgs),
     /// Show one row per ServiceAccount: what it did, and from where
     #[command(after_help = arguments::ACCOUNTS_EXAMPLES)]
     Accounts(AccountsArgs),

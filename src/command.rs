@@ -5,8 +5,10 @@
 mod alerts;
 mod verdict;
 mod progress;
+mod reports;
 mod scan;
 mod merge;
+mod diff;
 mod accounts;
 mod top;
 mod account;
@@ -25,6 +27,7 @@ pub use accounts::accounts;
 pub use alerts::{alerts, alerts_lint};
 pub use cron::cron;
 pub use detectors::detectors;
+pub use diff::diff;
 pub use explain::explain;
 pub use inventory::inventory;
 pub use merge::merge;

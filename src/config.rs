@@ -5,19 +5,23 @@
 
 mod alerts;
 mod cron;
+mod diff;
 mod error;
 mod file;
 mod roles;
 mod inventory;
 mod query;
+mod report_output;
 mod units;
 
 pub use alerts::{AlertsConfig, LintConfig};
 pub use cron::{CronConfig, Delivery, SuppressConfig};
+pub use diff::DiffConfig;
 pub use error::{Error, nearest};
 pub use file::{ConfigFile, selection};
 pub use inventory::InventoryConfig;
 pub use query::{ExportConfig, QueryConfig, RowOutput, Tables};
+pub use report_output::ReportOutput;
 pub use roles::{AccountConfig, RbacConfig, parse_account};
 pub use units::{parse_bound, parse_days, parse_duration, parse_size, parse_step, parse_threads};
 
@@ -43,7 +47,7 @@ pub struct Config {
     /// Dumps of the cluster, to tell more of each finding.
     pub inventory: Vec<PathBuf>,
     /// Where the report goes, and how.
-    pub output: Output,
+    pub output: ReportOutput,
     /// What the exit code says.
     pub judgement: Judgement,
     /// Whether to show a progress bar.

@@ -4,6 +4,7 @@
 //! events, of files or of formats.
 
 mod attribute;
+mod changes;
 mod related;
 mod severity;
 mod shell;
@@ -12,6 +13,7 @@ mod timestamp;
 mod tracking;
 
 pub use attribute::{Attribute, Attributes};
+pub use changes::{Changes, Grown};
 pub use related::{Involved, Related, Story, relate, stories};
 pub use severity::Severity;
 pub use shell::quote;

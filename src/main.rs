@@ -29,6 +29,7 @@ fn run(action: &Action) -> Result<Verdict, command::Error> {
     match action {
         Action::Scan(config) => command::scan(config),
         Action::Merge(config) => command::merge(config),
+        Action::Diff(config) => command::diff(config),
         Action::Accounts(config) => command::accounts(config),
         Action::Top(config) => command::top(config),
         Action::Account(config) => command::account(config),

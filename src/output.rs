@@ -9,6 +9,13 @@ mod hostile;
 mod paper;
 mod json;
 mod jsonl;
+mod html;
+mod sarif;
+mod ocsf;
+mod markdown;
+mod csv;
+mod junit;
+mod changes;
 mod table;
 mod grid;
 mod spark;
@@ -22,11 +29,13 @@ mod inventory;
 mod catalogue;
 mod rows;
 mod atomic;
+mod report_format;
 
 pub use account::{AccountPage, write_pages};
 pub use alertmanager::{ALERT_NAME, AlertSettings, HOLD, alert_batches};
 pub use atomic::{Destination, deliver};
 pub use catalogue::{write_catalogue, write_explanation};
+pub use changes::write_changes;
 pub use hostile::{clip, shown};
 pub use inventory::write_inventory;
 pub use jsonl::write_findings;
@@ -35,6 +44,7 @@ pub use paper::Look;
 pub use rbac::{
     AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,
 };
+pub use report_format::ReportFormat;
 pub use rows::{RowFormat, Rows};
 pub use units::thousands;
 
@@ -45,13 +55,13 @@ use std::{
 
 use serde::Serialize;
 
-use crate::pipeline::{AccountRow, Ranked, Report};
+use crate::pipeline::{AccountRow, Chronicle, Ranked, Report};
 
 /// The shape of JSON and JSON Lines. Grows when a field is renamed, removed or changes its meaning;
 /// new fields may come without.
 pub const SCHEMA_VERSION: &str = "1";
 
-/// How a report is written.
+/// How a list is written; for reports there is [`ReportFormat`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -78,19 +88,34 @@ pub struct Pace {
     pub elapsed: Duration,
 }
 
-/// Writes a report. `look` and `pace` matter to the table only.
+/// Writes a report. `look` and `pace` matter to the table only; HTML has more to show with [`write_html`].
 pub fn write_report(
     report: &Report,
-    format: Format,
+    format: ReportFormat,
     look: Look,
     pace: Option<Pace>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table => table::write(report, look, pace, out),
-        Format::Json => json::write(report, out),
-        Format::Jsonl => jsonl::write(report, out),
+        ReportFormat::Table => table::write(report, look, pace, out),
+        ReportFormat::Json => json::write(report, out),
+        ReportFormat::Jsonl => jsonl::write(report, out),
+        ReportFormat::Html => html::write(report, None, out),
+        ReportFormat::Sarif => sarif::write(report, out),
+        ReportFormat::Ocsf => ocsf::write(report, out),
+        ReportFormat::Markdown => markdown::write(report, out),
+        ReportFormat::Csv => csv::write(report, out),
+        ReportFormat::Junit => junit::write(report, out),
     }
+}
+
+/// Writes a report as a page, with requests over time and a page for each account if there is a chronicle.
+pub fn write_html(
+    report: &Report,
+    chronicle: Option<&Chronicle>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    html::write(report, chronicle, out)
 }
 
 /// Writes one row per ServiceAccount, with the same head as a report.

@@ -29,8 +29,10 @@ mod ranking;
 mod run;
 mod cumulative;
 mod held;
+mod chronicle;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
+pub use chronicle::{Chronicle, Columns, Flow, Life, scan_and_chronicle};
 pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
 pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle};
 pub use held::{Change, Harvest, Held, pack, unpack};

@@ -15,7 +15,7 @@ use std::{
 use satrail::{
     detect::CATALOGUE,
     event::Dialect,
-    output::{self, Format, Look},
+    output::{self, Format, Look, ReportFormat},
     pipeline::{self, Options, Silent},
 };
 
@@ -127,7 +127,7 @@ fn report() -> String {
         ..Look::default()
     };
     let mut text = Vec::new();
-    output::write_report(&report, Format::Table, look, None, &mut text).unwrap();
+    output::write_report(&report, ReportFormat::Table, look, None, &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     format!("\n```text\n{}\n```\n\n", excerpt(&lines).join("\n"))

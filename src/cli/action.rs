@@ -11,8 +11,9 @@ use clap_complete::Shell;
 use crate::{
     config::{
         self, AccountConfig, AccountsConfig, AlertsConfig, Config, ConfigFile, CronConfig,
-        ExportConfig, InventoryConfig, Judgement, LintConfig, MetricsConfig, Output, QueryConfig,
-        RbacConfig, RowOutput, SuppressConfig, TopConfig, selection, window,
+        DiffConfig, ExportConfig, InventoryConfig, Judgement, LintConfig, MetricsConfig, Output,
+        QueryConfig, RbacConfig, ReportOutput, RowOutput, SuppressConfig, TopConfig, selection,
+        window,
     },
     finding::Severity,
     metric::ScrapeHints,
@@ -24,10 +25,10 @@ use crate::{
 use super::{
     Cli, Command, Surroundings, account, alerts,
     arguments::{
-        AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ScanArgs,
-        ScrapeArgs,
+        AccountsArgs, InputArgs, MergeArgs, MetricsArgs, OutputArgs, ReportArgs, ReportOutputArgs,
+        ScanArgs, ScrapeArgs,
     },
-    cron, inventory, query, rbac, top,
+    cron, diff, inventory, query, rbac, top,
 };
 
 /// What is to be done, with everything that it takes.
@@ -37,6 +38,8 @@ pub enum Action {
     Scan(Box<Config>),
     /// `satrail merge`
     Merge(Box<Config>),
+    /// `satrail diff`
+    Diff(DiffConfig),
     /// `satrail accounts`
     Accounts(Box<AccountsConfig>),
     /// `satrail top`
@@ -116,6 +119,7 @@ impl Action {
         let action = match cli.command {
             Command::Scan(args) => Self::Scan(Box::new(scan(args, around)?)),
             Command::Merge(args) => Self::Merge(Box::new(merge(args, around)?)),
+            Command::Diff(args) => Self::Diff(diff::config(args, around)),
             Command::Accounts(args) => Self::Accounts(Box::new(accounts(args, around)?)),
             Command::Top(args) => Self::Top(Box::new(top::config(*args, around)?)),
             Command::Account(args) => Self::Account(Box::new(account::config(*args, around)?)),
@@ -165,7 +169,7 @@ fn scan(args: ScanArgs, around: &Surroundings) -> Result<Config, config::Error> 
     let progress = progress(&args.input, around);
     let options = scan_input(args.input, args.metrics, "scan", around)?;
     let inventory = args.dumps.beside(&options.paths)?;
-    let mut output = output(args.output, around);
+    let mut output = report_output(args.output, around)?;
     output.look.detailed = args.verbose;
     let config = report(options, args.report, strict, progress, output)?;
     Ok(Config {
@@ -204,7 +208,7 @@ fn merge(args: MergeArgs, around: &Surroundings) -> Result<Config, config::Error
         args.report,
         args.strict,
         false,
-        output(args.output, around),
+        report_output(args.output, around)?,
     )
 }
 
@@ -300,7 +304,7 @@ fn report(
     args: ReportArgs,
     strict: bool,
     progress: bool,
-    output: Output,
+    output: ReportOutput,
 ) -> Result<Config, config::Error> {
     let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
     let ConfigFile {
@@ -308,7 +312,12 @@ fn report(
         exceptions,
     } = file.unwrap_or_default();
     let partial_state = args.partial_state.map(Destination::named);
-    if partial_state.as_ref() == Some(&output.destination) {
+    let places = &output.places;
+    if partial_state.is_some()
+        && places
+            .iter()
+            .any(|(_, to)| partial_state.as_ref() == Some(to))
+    {
         return Err(config::Error::new(
             "the report and the partial state cannot go to the same place",
         )
@@ -335,6 +344,13 @@ fn report(
 
 pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
     Output::new(args.format, args.output, around.stdout)
+}
+
+pub(super) fn report_output(
+    args: ReportOutputArgs,
+    around: &Surroundings,
+) -> Result<ReportOutput, config::Error> {
+    ReportOutput::new(args.format, args.output, args.output_dir, around.stdout)
 }
 
 pub(super) const fn progress(args: &InputArgs, around: &Surroundings) -> bool {

@@ -12,7 +12,7 @@ use crate::{
     event::Dialect,
     finding::{Severity, Timestamp},
     metric::ScrapeHints,
-    output::Format,
+    output::{Format, ReportFormat},
     pipeline::{Bound, SortKey, TOP},
 };
 
@@ -24,6 +24,7 @@ Examples:
   satrail scan DIR --metrics scrapes        audit logs and kube-apiserver's metrics
   satrail scan --since 24h --min-severity medium DIR
   satrail scan --fail-on critical --format json -o report.json DIR
+  satrail scan -o report.html DIR           a page with charts, in one file
   satrail scan --inventory dump.json DIR    with the pods and bindings behind each finding
 
   On many machines, then in one place:
@@ -92,7 +93,7 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    pub(super) output: ReportOutputArgs,
     /// In a table: also say of each file which forms of log it holds, and what else
     #[arg(long, short, help_heading = "Output")]
     pub(super) verbose: bool,
@@ -106,7 +107,7 @@ pub(super) struct MergeArgs {
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    pub(super) output: ReportOutputArgs,
     /// Make bad lines and files cut short an error (exit code 2)
     #[arg(long, help_heading = "Findings")]
     pub(super) strict: bool,
@@ -282,6 +283,22 @@ pub(super) struct OutputArgs {
     pub(super) output: Option<PathBuf>,
 }
 
+/// Where a report goes, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct ReportOutputArgs {
+    /// Write this format [default: by the name of --output (.json, .html, ...), else table]; several with
+    /// --output-dir
+    #[arg(long, value_name = "FORMAT", value_parser = report_format())]
+    pub(super) format: Vec<ReportFormat>,
+    /// Write to FILE instead of standard output: it appears whole or not at all
+    #[arg(long, short, value_name = "FILE", conflicts_with = "output_dir")]
+    pub(super) output: Option<PathBuf>,
+    /// Write each --format into this directory, as report.html, report.json and so on
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+}
+
 /// One of several names, each with its value.
 pub(super) fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     all: [(&'static str, T); N],
@@ -302,6 +319,10 @@ pub(super) fn dialect() -> impl TypedValueParser<Value = Dialect> {
 
 pub(super) fn format() -> impl TypedValueParser<Value = Format> {
     one_of(Format::ALL)
+}
+
+fn report_format() -> impl TypedValueParser<Value = ReportFormat> {
+    one_of(ReportFormat::ALL)
 }
 
 fn sort_key() -> impl TypedValueParser<Value = SortKey> {

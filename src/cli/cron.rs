@@ -21,8 +21,8 @@ use crate::{
 
 use super::{
     Surroundings,
-    action::{defaults, output},
-    arguments::{HintArgs, OutputArgs, dialect, fail_on, severity},
+    action::{defaults, report_output},
+    arguments::{HintArgs, ReportOutputArgs, dialect, fail_on, severity},
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -60,7 +60,7 @@ pub(super) struct CronArgs {
     #[command(flatten)]
     findings: CronFindingArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ReportOutputArgs,
     /// Report only what is new or over since the last run
     #[arg(long, help_heading = "Output")]
     new: bool,
@@ -196,15 +196,10 @@ pub(super) fn config(args: CronArgs, around: &Surroundings) -> Result<CronConfig
         settings,
         exceptions,
     } = file.transpose()?.unwrap_or_default();
-    let report = args.output.output.clone();
-    let outputs = [
-        &args.metrics_out,
-        &args.findings_out,
-        &args.rules_out,
-        &report,
-    ];
-    let outputs = outputs.into_iter().flatten().cloned().collect();
-    let output = output(args.output, around);
+    let output = report_output(args.output, around)?;
+    let outputs = [&args.metrics_out, &args.findings_out, &args.rules_out];
+    let mut outputs: Vec<PathBuf> = outputs.into_iter().flatten().cloned().collect();
+    outputs.extend(output.files().cloned());
     let (metrics_out, findings_out) = (args.metrics_out, args.findings_out);
     Ok(CronConfig {
         options: Options {

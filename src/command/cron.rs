@@ -13,13 +13,12 @@ use crate::{
     finding::{Finding, Status},
     metric::read_scrapes,
     output::{
-        self, AlertSettings, Format, LastRun, Moment, Present, alert_batches, deliver,
-        write_metrics,
+        self, AlertSettings, LastRun, Moment, Present, alert_batches, deliver, write_metrics,
     },
     pipeline::Report,
 };
 
-use super::{Error, Verdict, alerts, progress::Bar};
+use super::{Error, Verdict, alerts, progress::Bar, reports};
 
 /// Seconds between two scrapes, in the unit tests of rules: what Prometheus does by default.
 const INTERVAL: u64 = 60;
@@ -70,11 +69,10 @@ pub fn cron(config: &CronConfig) -> Result<Verdict, Error> {
 /// Fails early where writing would fail late.
 fn check(config: &CronConfig) -> Result<(), Error> {
     let destinations = [&config.metrics_out, &config.findings_out];
-    let destinations = destinations.into_iter().flatten();
-    for to in destinations.chain([&config.output.destination]) {
+    for to in destinations.into_iter().flatten() {
         to.check().map_err(Error::output(to))?;
     }
-    Ok(())
+    reports::check(&config.output)
 }
 
 /// The report, or what of it is news.
@@ -95,15 +93,11 @@ fn write_report(config: &CronConfig, outcome: &Outcome) -> Result<(), Error> {
         };
         report.stories.retain(is_told);
         // Whoever gets this by mail is not to get one that says nothing.
-        if report.findings.is_empty() && config.output.format == Format::Table {
+        if report.findings.is_empty() && config.output.is_for_people() {
             return Ok(());
         }
     }
-    let (output, to) = (&config.output, &config.output.destination);
-    deliver(to, |out| {
-        output::write_report(&report, output.format, output.look, None, out)
-    })
-    .map_err(Error::output(to))
+    reports::write(&report, None, &config.output, None)
 }
 
 /// Every finding, one a line, with the rest of the report left out.

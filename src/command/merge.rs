@@ -20,5 +20,5 @@ pub fn merge(config: &Config) -> Result<Verdict, Error> {
     if let Some(to) = &config.partial_state {
         deliver(to, |out| sum.write(out)).map_err(Error::output(to))?;
     }
-    scan::write(&sum.report(&config.options), config, None)
+    scan::write(&sum.report(&config.options), None, config, None)
 }

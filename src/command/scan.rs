@@ -5,26 +5,32 @@ use std::time::Instant;
 use crate::{
     config::Config,
     inventory::{Usage, enrich},
-    output::{self, Pace, deliver},
-    pipeline::{self, Report},
+    output::{Pace, deliver},
+    pipeline::{self, Chronicle, Report},
 };
 
-use super::{Error, Verdict, dump, progress::Bar};
+use super::{Error, Verdict, dump, progress::Bar, reports};
 
-/// Reads the logs, writes the report and, if asked for, the partial state.
+/// Reads the logs, writes the reports and, if asked for, the partial state.
 pub fn scan(config: &Config) -> Result<Verdict, Error> {
     let started = Instant::now();
     check(config)?;
     let bar = Bar::new(config.progress);
     let mut dumps = dump::read(&config.inventory)?;
-    let (state, usage) = match dumps {
-        None => (pipeline::scan(&config.options, &bar)?, Usage::default()),
-        Some(_) => pipeline::scan_and_usage(&config.options, &bar)?,
+    let options = &config.options;
+    let (state, usage, chronicle) = if config.output.has_html() {
+        let (state, usage, chronicle) = pipeline::scan_and_chronicle(options, &bar)?;
+        (state, usage, Some(chronicle))
+    } else if dumps.is_some() {
+        let (state, usage) = pipeline::scan_and_usage(options, &bar)?;
+        (state, usage, None)
+    } else {
+        (pipeline::scan(options, &bar)?, Usage::default(), None)
     };
     if let Some(to) = &config.partial_state {
         deliver(to, |out| state.write(out)).map_err(Error::output(to))?;
     }
-    let mut report = state.report(&config.options);
+    let mut report = state.report(options);
     drop(bar);
     if let Some(dumps) = &mut dumps {
         dump::confess(dumps, &mut report);
@@ -34,29 +40,24 @@ pub fn scan(config: &Config) -> Result<Verdict, Error> {
     let pace = Pace {
         elapsed: started.elapsed(),
     };
-    write(&report, config, Some(pace))
+    write(&report, chronicle.as_ref(), config, Some(pace))
 }
 
 /// Fails early where writing would fail late.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
-    let destinations = config.partial_state.iter();
-    for to in destinations.chain([&config.output.destination]) {
+    if let Some(to) = &config.partial_state {
         to.check().map_err(Error::output(to))?;
     }
-    Ok(())
+    reports::check(&config.output)
 }
 
-/// Writes the report and judges it.
+/// Writes the reports and judges what is in them.
 pub(super) fn write(
     report: &Report,
+    chronicle: Option<&Chronicle>,
     config: &Config,
     pace: Option<Pace>,
 ) -> Result<Verdict, Error> {
-    let output = &config.output;
-    let to = &output.destination;
-    deliver(to, |out| {
-        output::write_report(report, output.format, output.look, pace, out)
-    })
-    .map_err(Error::output(to))?;
+    reports::write(report, chronicle, &config.output, pace)?;
     Ok(Verdict::of(report, config.judgement))
 }

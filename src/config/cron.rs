@@ -10,7 +10,7 @@ use crate::{
     pipeline::Options,
 };
 
-use super::{Judgement, Output};
+use super::{Judgement, ReportOutput};
 
 /// For `satrail cron`.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct CronConfig {
     /// How the state is kept.
     pub plan: Plan,
     /// Where the report goes, and how.
-    pub output: Output,
+    pub output: ReportOutput,
     /// Whether it has only what changed in this run.
     pub only_news: bool,
     /// Where the metrics go.

@@ -39,7 +39,7 @@ pub fn clip(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Characters that act, overlap, or cannot be seen.
-fn hidden(c: char) -> bool {
+pub(super) fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             // Invisible: soft hyphen, joiners, fillers, zero-width spaces, variation selectors, tags.

@@ -1,5 +1,6 @@
 //! The writers on one rich, hostile report.
 
+mod formats;
 mod sample;
 mod schema;
 
@@ -15,7 +16,7 @@ use crate::{
 
 use super::*;
 
-fn written(report: &Report, format: Format, look: Look) -> String {
+fn written(report: &Report, format: ReportFormat, look: Look) -> String {
     let pace = Some(Pace {
         elapsed: Duration::from_millis(312),
     });
@@ -40,12 +41,16 @@ fn accounts_table(look: Look) -> String {
 
 #[test]
 fn table_on_80_columns() {
-    assert_snapshot!(written(&sample::report(), Format::Table, columns(80)));
+    assert_snapshot!(written(&sample::report(), ReportFormat::Table, columns(80)));
 }
 
 #[test]
 fn table_in_a_pipe() {
-    assert_snapshot!(written(&sample::report(), Format::Table, Look::default()));
+    assert_snapshot!(written(
+        &sample::report(),
+        ReportFormat::Table,
+        Look::default()
+    ));
 }
 
 #[test]
@@ -55,24 +60,24 @@ fn table_of_nothing() {
         coverage: Coverage::default(),
         ..sample::clean()
     };
-    assert_snapshot!(written(&report, Format::Table, columns(80)));
+    assert_snapshot!(written(&report, ReportFormat::Table, columns(80)));
 }
 
 #[test]
 fn table_of_a_clean_log() {
-    assert_snapshot!(written(&sample::clean(), Format::Table, columns(80)));
+    assert_snapshot!(written(&sample::clean(), ReportFormat::Table, columns(80)));
 }
 
 #[test]
 fn json_document() {
-    let text = written(&sample::report(), Format::Json, Look::default());
+    let text = written(&sample::report(), ReportFormat::Json, Look::default());
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     assert_snapshot!(text.replace(&version, "\"version\": \"1.2.3\""));
 }
 
 #[test]
 fn json_lines() {
-    let text = written(&sample::report(), Format::Jsonl, Look::default());
+    let text = written(&sample::report(), ReportFormat::Jsonl, Look::default());
     let mut types = String::new();
     for line in text.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -117,7 +122,7 @@ fn accounts_as_json() {
 fn tables_keep_to_their_width() {
     for width in [60, 80, 100, 140, 200] {
         let tables = [
-            written(&sample::clean(), Format::Table, columns(width)),
+            written(&sample::clean(), ReportFormat::Table, columns(width)),
             accounts_table(columns(width)),
         ];
         for line in tables.iter().flat_map(|table| table.lines()) {
@@ -133,15 +138,15 @@ fn colour_changes_no_character() {
         color,
         ..Look::default()
     };
-    let colored = written(&sample::report(), Format::Table, look(true));
-    let plain = written(&sample::report(), Format::Table, look(false));
+    let colored = written(&sample::report(), ReportFormat::Table, look(true));
+    let plain = written(&sample::report(), ReportFormat::Table, look(false));
     assert!(colored.contains("\u{1b}[1m"));
     assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
 }
 
 #[test]
 fn one_finding_is_one_line_in_a_pipe_but_for_its_text() {
-    let text = written(&sample::report(), Format::Table, Look::default());
+    let text = written(&sample::report(), ReportFormat::Table, Look::default());
     let line = text
         .lines()
         .find(|line| line.starts_with("critical"))
@@ -180,7 +185,7 @@ proptest! {
     #[test]
     fn no_hostile_string_acts(text in any::<String>(), width in proptest::option::of(20_usize..200)) {
         let report = sample::poisoned(&text);
-        let table = written(&report, Format::Table, Look { width, color: false, ..Look::default() });
+        let table = written(&report, ReportFormat::Table, Look { width, color: false, ..Look::default() });
         prop_assert!(table.chars().all(|c| c == '\n' || !c.is_control()));
         prop_assert!(!table.contains(DECEITS));
         let mut out = Vec::new();
@@ -190,13 +195,13 @@ proptest! {
         let accounts = String::from_utf8(out).unwrap();
         prop_assert!(accounts.chars().all(|c| c == '\n' || !c.is_control()));
         // No string makes a line of its own.
-        let harmless = written(&sample::poisoned("x"), Format::Table, Look::default());
-        let poisoned = written(&report, Format::Table, Look::default());
+        let harmless = written(&sample::poisoned("x"), ReportFormat::Table, Look::default());
+        let poisoned = written(&report, ReportFormat::Table, Look::default());
         prop_assert!(poisoned.lines().count() <= harmless.lines().count());
-        let json = written(&report, Format::Json, Look::default());
+        let json = written(&report, ReportFormat::Json, Look::default());
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(value["findings"][0]["summary"].as_str(), Some(text.as_str()));
-        let lines = written(&report, Format::Jsonl, Look::default());
+        let lines = written(&report, ReportFormat::Jsonl, Look::default());
         prop_assert_eq!(lines.lines().count(), 6);
     }
 }

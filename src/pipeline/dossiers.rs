@@ -76,6 +76,14 @@ impl Dossiers {
         wanted.any(|pattern| pattern.matches_account(account.namespace, account.name))
     }
 
+    /// When each account made its requests, by namespace and name.
+    pub(super) fn traffic(&self) -> BTreeMap<(&str, &str), &Series<16>> {
+        let entries = self.by_account.accounts();
+        entries
+            .map(|(account, entry)| ((account.namespace, account.name), &entry.traffic))
+            .collect()
+    }
+
     /// The dossiers, by user name.
     #[must_use]
     pub fn files(&self) -> Vec<(Dossier, Used)> {

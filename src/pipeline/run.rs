@@ -148,21 +148,31 @@ pub fn dossiers_and_usage(
 
 /// [`scan`], and what an inventory wants to know.
 pub fn scan_and_usage(options: &Options, progress: &dyn Progress) -> Result<(State, Usage), Error> {
+    let (state, used) = scan_beside(options, progress, &Used::default)?;
+    Ok((state, used.usage()))
+}
+
+/// [`scan`] and another study in one pass.
+pub(super) fn scan_beside<S: Study>(
+    options: &Options,
+    progress: &dyn Progress,
+    new: &(dyn Fn() -> S + Sync),
+) -> Result<(State, S), Error> {
     let mut scrapes = Scrapes::read(options, progress)?;
-    let (folded, newest) = study::<(Scan, Used)>(options, progress, &Default::default)?;
+    let (folded, newest) = study(options, progress, &|| (Scan::default(), new()))?;
     let Folded {
         reading,
         ledger,
-        study: (scan, mut used),
+        study: (scan, mut other),
     } = folded;
     scrapes.keep(options.window.span(newest.or(scrapes.newest())));
-    ledger.count_open(&mut used);
+    ledger.count_open(&mut other);
     let folded = Folded {
         reading,
         ledger,
         study: scan,
     };
-    Ok((State::new(folded, scrapes, options.dedup), used.usage()))
+    Ok((State::new(folded, scrapes, options.dedup), other))
 }
 
 /// A scan and another study in one pass.

@@ -4,7 +4,7 @@
 use std::{io::Write, path::Path};
 
 use satrail::{
-    output::{Format, Look, write_report},
+    output::{Look, ReportFormat, write_report},
     pipeline::{self, Options, Silent},
     source::{Buffer, Content, Limits, find},
 };
@@ -56,7 +56,7 @@ fn scanned(path: &Path, chunk_bytes: usize, threads: usize) -> String {
         report.coverage.bad_lines
     );
     let mut text = Vec::new();
-    for format in [Format::Json, Format::Table] {
+    for format in [ReportFormat::Json, ReportFormat::Table, ReportFormat::Html] {
         write_report(&report, format, Look::default(), None, &mut text).unwrap();
     }
     String::from_utf8(text).unwrap()

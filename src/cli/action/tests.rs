@@ -4,7 +4,7 @@ use clap::CommandFactory;
 
 use crate::{
     config::FailOn,
-    output::Format,
+    output::ReportFormat,
     pipeline::{Bound, SortKey},
 };
 
@@ -54,8 +54,10 @@ fn defaults_are_what_the_help_says() {
     assert_eq!(config.options.limits.max_line_bytes, 64 << 20);
     assert_eq!(config.options.min_severity, Severity::Info);
     assert_eq!(config.judgement.fail_on, FailOn::At(Severity::High));
-    assert_eq!(config.output.format, Format::Table);
-    assert_eq!(config.output.destination, Destination::Stdout);
+    assert_eq!(
+        config.output.places,
+        [(ReportFormat::Table, Destination::Stdout)]
+    );
     assert!(config.progress && !config.options.dedup && !config.judgement.strict);
 }
 
@@ -80,7 +82,8 @@ fn every_flag_arrives() {
     assert!(!options.selection.wants("legacy-token"));
     assert_eq!(options.min_severity, Severity::Medium);
     assert_eq!(config.judgement.fail_on, FailOn::Never);
-    assert_eq!(config.output.format, Format::Jsonl);
+    let to = Destination::File("out".into());
+    assert_eq!(config.output.places, [(ReportFormat::Jsonl, to)]);
     assert_eq!(config.output.look, Look::default());
     assert_eq!(config.partial_state, Some(Destination::File("s".into())));
 }

@@ -24,7 +24,7 @@ fn errors(schema: &Value, instance: &Value) -> Vec<String> {
 }
 
 fn document(report: &Report) -> Value {
-    serde_json::from_str(&written(report, Format::Json, Look::default())).unwrap()
+    serde_json::from_str(&written(report, ReportFormat::Json, Look::default())).unwrap()
 }
 
 /// The report's schema carries a copy of the finding's, so that one file is enough to validate with.
@@ -65,7 +65,7 @@ fn reports_are_valid() {
 #[test]
 fn each_finding_of_json_lines_is_valid() {
     let schema = schema("finding");
-    for line in written(&sample::report(), Format::Jsonl, Look::default()).lines() {
+    for line in written(&sample::report(), ReportFormat::Jsonl, Look::default()).lines() {
         let value: Value = serde_json::from_str(line).unwrap();
         if value["type"] == "finding" {
             assert_eq!(errors(&schema, &value), [""; 0]);
