@@ -103,7 +103,7 @@ impl Error {
 
     fn output(to: &Destination) -> impl Fn(io::Error) -> Self {
         let to = match to {
-            Destination::Stdout => "standard output".to_owned(),
+            Destination::Stdout | Destination::Paged(_) => "standard output".to_owned(),
             Destination::File(path) => path.display().to_string(),
         };
         move |why| Self::Output {

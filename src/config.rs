@@ -148,7 +148,7 @@ impl Output {
         });
         let destination = file.map_or(Destination::Stdout, Destination::named);
         let look = match destination {
-            Destination::Stdout => terminal,
+            Destination::Stdout | Destination::Paged(_) => terminal,
             Destination::File(_) => Look::default(),
         };
         Self {

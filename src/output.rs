@@ -28,6 +28,7 @@ mod rbac;
 mod inventory;
 mod catalogue;
 mod rows;
+mod pager;
 mod atomic;
 mod report_format;
 
@@ -40,6 +41,7 @@ pub use hostile::{clip, shown};
 pub use inventory::write_inventory;
 pub use jsonl::write_findings;
 pub use metrics::{LastRun, Moment, Present, write_metrics, write_openmetrics};
+pub use pager::Pager;
 pub use paper::Look;
 pub use rbac::{
     AccountRoles, ManifestFormat, RoleSheet, write_account_roles, write_role_files, write_roles,

@@ -17,7 +17,7 @@ use crate::{
     },
     finding::Severity,
     metric::ScrapeHints,
-    output::{Destination, Look},
+    output::{Destination, Format, Look, ReportFormat},
     pipeline::{Options, Order, Selection, Window},
     source::Limits,
 };
@@ -343,14 +343,26 @@ fn report(
 }
 
 pub(super) fn output(args: OutputArgs, around: &Surroundings) -> Output {
-    Output::new(args.format, args.output, around.stdout)
+    let mut output = Output::new(args.format, args.output, around.stdout);
+    if output.format == Format::Table {
+        output.destination = output.destination.paged(around.pager.as_ref());
+    }
+    output
 }
 
 pub(super) fn report_output(
     args: ReportOutputArgs,
     around: &Surroundings,
 ) -> Result<ReportOutput, config::Error> {
-    ReportOutput::new(args.format, args.output, args.output_dir, around.stdout)
+    let mut output = ReportOutput::new(args.format, args.output, args.output_dir, around.stdout)?;
+    let pager = around.pager.as_ref();
+    output.places = (output.places.into_iter())
+        .map(|(format, to)| match format {
+            ReportFormat::Table | ReportFormat::Markdown => (format, to.paged(pager)),
+            _ => (format, to),
+        })
+        .collect();
+    Ok(output)
 }
 
 pub(super) const fn progress(args: &InputArgs, around: &Surroundings) -> bool {

@@ -94,7 +94,7 @@ pub(super) struct ScanArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     pub(super) output: ReportOutputArgs,
-    /// In a table: also say of each file which forms of log it holds, and what else
+    /// In a table: also each finding's evidence, steps and id, and which forms of log each file holds
     #[arg(long, short, help_heading = "Output")]
     pub(super) verbose: bool,
 }

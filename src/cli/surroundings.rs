@@ -1,14 +1,17 @@
 //! What the process finds around itself: terminals, colours, the date. Looked at once.
 
-use std::io::{self, IsTerminal};
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
 
 use anstream::ColorChoice;
 use chrono::{NaiveDate, Utc};
 
-use crate::output::Look;
+use crate::output::{Look, Pager};
 
 /// What a run can know about where it runs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// Whether a person types into standard input.
     pub stdin_is_terminal: bool,
@@ -16,13 +19,16 @@ pub struct Surroundings {
     pub stdout: Look,
     /// Whether there is anybody to look at a progress bar.
     pub stderr_is_terminal: bool,
+    /// What long tables on standard output go through; `None` where that is no terminal.
+    pub pager: Option<Pager>,
     /// The day (UTC), for exceptions.
     pub today: NaiveDate,
 }
 
 impl Surroundings {
     /// Looks around. Colour follows `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; width is the
-    /// terminal's. A pipe gets no wrapping.
+    /// terminal's. A pipe gets no wrapping. The pager is `SATRAIL_PAGER`, else `PAGER`, else `less`; none if that is
+    /// empty or `cat`.
     #[must_use]
     pub fn look() -> Self {
         let stdout = io::stdout();
@@ -36,6 +42,7 @@ impl Surroundings {
                 detailed: false,
             },
             stderr_is_terminal: io::stderr().is_terminal(),
+            pager: if is_terminal { pager() } else { None },
             today: Utc::now().date_naive(),
         }
     }
@@ -45,4 +52,16 @@ impl Surroundings {
 fn width() -> usize {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or(80, |(width, _)| usize::from(width.0)).max(40)
+}
+
+fn pager() -> Option<Pager> {
+    let asked = ["SATRAIL_PAGER", "PAGER"].map(env::var);
+    let command = asked.into_iter().find_map(Result::ok);
+    let command = command.unwrap_or_else(|| "less".to_owned());
+    let size = terminal_size::terminal_size_of(io::stdout());
+    // Terminals that do not say have had 24 lines since there were terminals.
+    let rows = size.map_or(0, |(_, height)| usize::from(height.0));
+    let rows = if rows == 0 { 24 } else { rows };
+    let wanted = !matches!(command.trim(), "" | "cat");
+    wanted.then_some(Pager { command, rows })
 }

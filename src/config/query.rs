@@ -73,7 +73,7 @@ impl RowOutput {
         });
         let destination = file.map_or(Destination::Stdout, Destination::named);
         let look = match destination {
-            Destination::Stdout => terminal,
+            Destination::Stdout | Destination::Paged(_) => terminal,
             Destination::File(_) => Look::default(),
         };
         Self {

@@ -58,7 +58,7 @@ impl ReportOutput {
         let format = formats.first().copied().or(named);
         let destination = file.map_or(Destination::Stdout, Destination::named);
         let look = match destination {
-            Destination::Stdout => terminal,
+            Destination::Stdout | Destination::Paged(_) => terminal,
             Destination::File(_) => Look::default(),
         };
         Ok(Self {
@@ -72,7 +72,7 @@ impl ReportOutput {
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.places.iter().filter_map(|(_, to)| match to {
             Destination::File(path) => Some(path),
-            Destination::Stdout => None,
+            Destination::Stdout | Destination::Paged(_) => None,
         })
     }
 

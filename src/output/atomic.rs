@@ -11,11 +11,15 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use super::Pager;
+
 /// Where something is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Standard output.
     Stdout,
+    /// Standard output, which is a terminal: long text goes through a pager.
+    Paged(Pager),
     /// A file, which appears whole or not at all.
     File(PathBuf),
 }
@@ -29,6 +33,15 @@ impl Destination {
             Self::Stdout
         } else {
             Self::File(path)
+        }
+    }
+
+    /// Standard output through `pager`, if there is one; files stay files.
+    #[must_use]
+    pub fn paged(self, pager: Option<&Pager>) -> Self {
+        match (self, pager) {
+            (Self::Stdout, Some(pager)) => Self::Paged(pager.clone()),
+            (other, _) => other,
         }
     }
 
@@ -52,6 +65,11 @@ pub fn deliver(
 ) -> io::Result<()> {
     match to {
         Destination::Stdout => patient(BufWriter::new(io::stdout().lock()), write),
+        Destination::Paged(pager) => {
+            let mut text = Vec::new();
+            write(&mut text)?;
+            pager.show(&text)
+        }
         Destination::File(path) => match Place::of(path)? {
             Place::Special(path) => {
                 let file = OpenOptions::new().write(true).open(path)?;

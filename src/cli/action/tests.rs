@@ -19,6 +19,7 @@ fn around() -> Surroundings {
             ..Look::default()
         },
         stderr_is_terminal: true,
+        pager: None,
         today: "2026-11-22".parse().unwrap(),
     }
 }
