@@ -19,7 +19,7 @@ pub struct Look {
     pub width: Option<usize>,
     /// Whether to colour.
     pub color: bool,
-    /// Whether to say what was in each file.
+    /// Whether to say more: of findings what they rest on, of files what was in them.
     pub detailed: bool,
 }
 

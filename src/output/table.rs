@@ -46,7 +46,7 @@ pub(super) fn write(
     }
     totals(report, &mut paper)?;
     stories::write(report, &mut paper)?;
-    findings(&report.findings, &mut paper)?;
+    findings(&report.findings, look.detailed, &mut paper)?;
     reconciliation::write(report, &mut paper)?;
     coverage::write(report, &mut paper)?;
     if report.findings.is_empty() {
@@ -224,7 +224,7 @@ impl Columns {
     }
 }
 
-fn findings(findings: &[Finding], paper: &mut Paper<'_>) -> io::Result<()> {
+fn findings(findings: &[Finding], detailed: bool, paper: &mut Paper<'_>) -> io::Result<()> {
     let columns = Columns::fit(findings);
     for finding in findings {
         paper.blank()?;
@@ -241,6 +241,41 @@ fn findings(findings: &[Finding], paper: &mut Paper<'_>) -> io::Result<()> {
         if !advice.is_empty() && finding.severity > Severity::Info {
             paper.entry((DIM, "      do:"), INDENT, (PLAIN, advice))?;
         }
+        if detailed {
+            details(finding, paper)?;
+        }
+    }
+    Ok(())
+}
+
+/// Its name for exceptions and suppressions, its techniques, the steps out, and the events to go and look at.
+fn details(finding: &Finding, paper: &mut Paper<'_>) -> io::Result<()> {
+    paper.entry((DIM, "      id:"), INDENT, (PLAIN, &finding.fingerprint))?;
+    if !finding.attack.is_empty() {
+        let techniques = finding.attack.join(", ");
+        paper.entry((DIM, "  att&ck:"), INDENT, (PLAIN, &techniques))?;
+    }
+    for (n, step) in finding.remediation.steps.iter().enumerate() {
+        let label = if n == 0 { "   steps:" } else { "" };
+        let text = format!("{}. {}", n + 1, step.text);
+        paper.entry((DIM, label), INDENT, (PLAIN, &text))?;
+        if let Some(command) = &step.command {
+            // Not wrapped: it is there to be copied.
+            let command = format!("{}   {}", " ".repeat(INDENT), command);
+            paper.line(&[(PLAIN, &command)])?;
+        }
+    }
+    for (n, evidence) in finding.evidence.iter().enumerate() {
+        let label = if n == 0 { "evidence:" } else { "" };
+        let line = (evidence.line).map_or_else(String::new, |line| format!(":{line}"));
+        let id = (evidence.audit_id.as_deref())
+            .map_or_else(String::new, |id| format!("  {}", clip(id, LONGEST_NAME)));
+        let text = format!(
+            "{}  {}{line}{id}",
+            units::time(evidence.time),
+            evidence.file
+        );
+        paper.entry((DIM, label), INDENT, (PLAIN, &text))?;
     }
     Ok(())
 }

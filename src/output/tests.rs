@@ -54,6 +54,15 @@ fn table_in_a_pipe() {
 }
 
 #[test]
+fn table_with_details() {
+    let look = Look {
+        detailed: true,
+        ..columns(100)
+    };
+    assert_snapshot!(written(&sample::report(), ReportFormat::Table, look));
+}
+
+#[test]
 fn table_of_nothing() {
     let report = Report {
         input: Input::default(),
