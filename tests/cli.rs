@@ -166,8 +166,19 @@ fn help_and_version_are_no_errors() {
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(text(&output.stderr), "");
     }
+    let short = format!("satrail {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(text(&run(&["-V"]).stdout), short);
     let version = text(&run(&["--version"]).stdout);
-    assert_eq!(version, format!("satrail {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(version.starts_with(&short), "{version}");
+    let sql = version.lines().find(|line| line.starts_with("SQL"));
+    let has_it = sql.is_some_and(|line| line.ends_with(" yes"));
+    assert_eq!(has_it, cfg!(feature = "query"), "{version}");
+    let detectors = text(&run(&["detectors"]).stdout).lines().count();
+    let counted = version.lines().find(|line| line.starts_with("detectors"));
+    assert!(
+        counted.unwrap().ends_with(&format!(" {detectors}")),
+        "{version}"
+    );
 }
 
 #[test]
