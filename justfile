@@ -19,3 +19,8 @@ fuzz target="line":
 soak seconds="120":
     cargo build --release
     scripts/soak --seconds {{seconds}}
+
+# One static binary for Linux (needs the rustup target and Debian's musl-tools).
+static target="x86_64-unknown-linux-musl":
+    cargo build --release --locked --target {{target}}
+    ! readelf --dynamic target/{{target}}/release/satrail | grep NEEDED

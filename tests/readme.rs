@@ -1,4 +1,4 @@
-//! The commands of the README, run as they stand.
+//! The commands of the README and of the pages that show how satrail is used, run as they stand.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
@@ -42,17 +42,22 @@ fn commands(block: &Block) -> Vec<String> {
     commands
 }
 
-/// In a directory with nothing in it but the sample and the `satrail.toml` that the README shows.
+/// In a directory with nothing in it but the sample and the `satrail.toml` that docs/tuning.md shows.
 #[test]
-fn the_commands_of_the_readme_work() {
+fn the_commands_of_the_documentation_work() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let home = tempfile::tempdir().unwrap();
     symlink(root.join("data"), home.path().join("data")).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_satrail")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    let blocks = blocks(&fs::read_to_string(root.join("README.md")).unwrap());
+    let pages = ["README.md", "docs/usage.md", "docs/tuning.md"];
+    let read = |page: &&str| blocks(&fs::read_to_string(root.join(page)).unwrap());
+    let blocks: Vec<Block> = pages.iter().flat_map(read).collect();
     let toml = blocks.iter().find(|block| block.language == "toml");
-    let toml = toml.expect("a satrail.toml in the README").lines.join("\n");
+    let toml = toml
+        .expect("a satrail.toml in docs/tuning.md")
+        .lines
+        .join("\n");
     fs::write(home.path().join("satrail.toml"), toml).unwrap();
 
     let mut ran = 0;

@@ -6,6 +6,7 @@
     reason = "helpers of tests, where a panic is a failure"
 )]
 
+mod action;
 #[path = "../support/yaml.rs"]
 #[expect(dead_code, reason = "manifests have numbers, too")]
 mod yaml;
