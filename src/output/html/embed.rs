@@ -133,7 +133,8 @@ mod tests {
         #[test]
         fn what_is_read_back_is_what_a_terminal_would_show(text in any::<String>()) {
             let json = Json(&text).to_string();
-            prop_assert!(!json.contains(['<', '>', '&', '\n', '\u{2028}', '\u{2029}']));
+            let acts = ['<', '>', '&', '\n', '\u{2028}', '\u{2029}'];
+            prop_assert!(!json.contains(acts));
             let back: String = serde_json::from_str(&json).unwrap();
             let expected = shown(&text);
             prop_assert_eq!(back.as_str(), expected.as_ref());
