@@ -15,7 +15,7 @@ use std::{
 use satrail::{
     detect::CATALOGUE,
     event::Dialect,
-    output::{self, Format, Look, ReportFormat},
+    output::{self, Look, ReportFormat},
     pipeline::{self, Options, Silent},
 };
 

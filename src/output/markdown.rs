@@ -196,28 +196,36 @@ fn coverage(report: &Report) -> String {
     format!("\n## What could not be seen\n\n- {}\n", lines.join("\n- "))
 }
 
-/// Text that is nothing but text. Every character that Markdown, or what is built on it, acts on is escaped; an `@` that
-/// would call somebody stands in a code span, where it does not.
+/// Text that is nothing but text. What Markdown acts on is escaped, and what begins a list only where it would; no
+/// address becomes a link by itself; an `@` that would call somebody stands in a code span, where it does not.
 fn text(text: &str) -> String {
     let clipped = clip(text, LONGEST);
     let clean = shown(&clipped);
+    let clean = clean.trim();
     let mut safe = String::with_capacity(clean.len() + 16);
     let mut before = ' ';
-    for c in clean.chars() {
-        match c {
-            '@' if !before.is_alphanumeric() => safe.push_str("`@`"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '(' | ')' | '#' | '+'
-            | '!' | '|' | '~' | '&' | '@' | '$' | '=' => {
-                safe.push('\\');
-                safe.push(c);
+    let mut rest = clean.chars();
+    while let Some(c) = rest.next() {
+        let done = &clean[..clean.len() - rest.as_str().len() - c.len_utf8()];
+        let begins = done.chars().all(|c| c.is_ascii_digit());
+        let acts = match c {
+            '@' if !before.is_alphanumeric() => {
+                safe.push_str("`@`");
+                before = c;
+                continue;
             }
-            // No address becomes a link by itself; a list or a rule begins nowhere.
-            ':' | '.' | '-' if before == ' ' || before.is_alphanumeric() => {
-                safe.push('\\');
-                safe.push(c);
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' | '@' | '$' => {
+                true
             }
-            c => safe.push(c),
+            '+' | '-' | '=' | ')' => begins,
+            ':' => rest.as_str().starts_with('/'),
+            '.' => begins || done.to_ascii_lowercase().ends_with("www"),
+            _ => false,
+        };
+        if acts {
+            safe.push('\\');
         }
+        safe.push(c);
         before = c;
     }
     safe
@@ -280,7 +288,10 @@ mod tests {
             "<img src=x onerror=alert(1)>",
             "# heading",
             "1. item",
+            "2) item",
             "- item",
+            "+ item",
+            "---",
             "a | b",
             "`code` **bold** ~~gone~~ &lt;",
             "https://evil.example/x",
@@ -288,6 +299,9 @@ mod tests {
             let (seen, plain) = read(&text(hostile));
             assert!(plain, "{hostile}: {}", text(hostile));
             assert_eq!(seen, hostile);
+        }
+        for address in ["https://evil.example/x", "WWW.evil.example"] {
+            assert!(text(address).contains("\\:/") || text(address).contains("\\."));
         }
         assert!(text("call @admins").contains("`@`admins"));
         assert!(text("alice@example.com").contains("alice\\@example"));
