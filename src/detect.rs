@@ -24,6 +24,7 @@ mod allow;
 mod aspects;
 mod attack;
 mod audit_ids;
+mod by_hash;
 mod caller;
 mod clients;
 mod context;

@@ -1,14 +1,14 @@
 //! Which requests carry an audit ID, for as many IDs of a user as memory allows, the same ones whatever the
 //! order.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{finding::Timestamp, source::Origin};
 
-use super::{Merge, deed::Deed, keyed, request::Request};
+use super::{Merge, by_hash::ByHash, deed::Deed, keyed, request::Request};
 
 /// How many IDs that look like the server's own are kept.
 const MADE: usize = 128;
@@ -39,7 +39,7 @@ pub(super) struct Sample {
 /// The `MOST` IDs with the smallest hashes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Ids<const MOST: usize> {
-    kept: BTreeMap<u64, Uses>,
+    kept: ByHash<Uses>,
     dropped: bool,
 }
 
@@ -97,8 +97,7 @@ impl Sample {
 
     /// The IDs kept, with their hashes.
     pub(super) fn ids(&self) -> impl Iterator<Item = (u64, &Uses)> {
-        let all = self.made.kept.iter().chain(&self.chosen.kept);
-        all.map(|(&hash, uses)| (hash, uses))
+        self.made.kept.iter().chain(self.chosen.kept.iter())
     }
 
     /// All requests.
@@ -132,20 +131,15 @@ impl<const MOST: usize> Ids<MOST> {
     fn add(&mut self, id: &[u8], event: &Request<'_>) {
         let hash = xxh3_64(id);
         let full = self.kept.len() >= MOST;
-        if full
-            && self
-                .kept
-                .last_key_value()
-                .is_some_and(|(&last, _)| hash > last)
-        {
+        if full && self.kept.last().is_some_and(|last| hash > last) {
             self.dropped = true;
             return;
         }
         let sighting = Sighting::of(event);
-        if let Some(uses) = self.kept.get_mut(&hash) {
+        if let Some(uses) = self.kept.get_mut(hash) {
             uses.add(sighting);
         } else {
-            self.kept.insert(hash, Uses::new(Id::of(id), sighting));
+            self.kept.entry(hash, || Uses::new(Id::of(id), sighting));
             self.shrink();
         }
     }
@@ -153,11 +147,10 @@ impl<const MOST: usize> Ids<MOST> {
     fn merge(&mut self, other: Self) {
         self.dropped |= other.dropped;
         for (hash, theirs) in other.kept {
-            match self.kept.get_mut(&hash) {
-                Some(ours) => ours.merge(theirs),
-                None => {
-                    self.kept.insert(hash, theirs);
-                }
+            if let Some(ours) = self.kept.get_mut(hash) {
+                ours.merge(theirs);
+            } else {
+                self.kept.entry(hash, || theirs);
             }
         }
         self.shrink();

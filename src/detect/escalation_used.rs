@@ -18,6 +18,7 @@ use super::{
     rbac::{self, RbacWrite},
     request::Request,
     rights::Weight,
+    smallest::Smallest,
     tally::earliest,
     writes::shortened,
 };
@@ -88,7 +89,7 @@ const USED: usize = 8192;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct EscalationUsed {
     written: Keyed<Written, WRITTEN>,
-    used: Keyed<Use, USED>,
+    used: Smallest<Use, USED>,
     uses: u64,
 }
 
@@ -114,6 +115,9 @@ struct Writer {
 /// What one user did by one binding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Use {
+    /// Whose it is, and the annotation that names the binding.
+    user: String,
+    reason: String,
     evidence: EvidenceSet,
     deeds: BTreeMap<Deed, u64>,
     requests: Keyed<Count>,
@@ -141,11 +145,10 @@ impl Detector for EscalationUsed {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let used = self.used.sorted().into_iter();
-        used.filter_map(|(name, trail)| {
-            let (user, reason) = name.split_once('\0')?;
-            let grant = Grant::parse(reason)?;
-            self.judge(user, &grant, trail, context)
+        let used = self.used.iter();
+        used.filter_map(|(_, trail)| {
+            let grant = Grant::parse(&trail.reason)?;
+            self.judge(&trail.user, &grant, trail, context)
         })
         .collect()
     }
@@ -199,8 +202,12 @@ impl EscalationUsed {
         }
         self.uses += 1;
         let key = keyed::hash(event.caller.user_hash, &[literal]);
-        let name = || format!("{}\0{reason}", event.user_name());
-        if let Some(used) = self.used.slot(key, name) {
+        let new = || Use {
+            user: event.user_name().to_owned(),
+            reason: reason.to_string(),
+            ..Use::default()
+        };
+        if let Some(used) = self.used.slot(key, new) {
             used.add(event);
         }
     }
@@ -327,6 +334,9 @@ impl Merge for Writer {
 
 impl Merge for Use {
     fn merge(&mut self, other: Self) {
+        // The same for all that one hash stands for; empty in what was just made.
+        self.user = std::mem::take(&mut self.user).max(other.user);
+        self.reason = std::mem::take(&mut self.reason).max(other.reason);
         self.evidence.merge(other.evidence);
         for (deed, count) in other.deeds {
             *self.deeds.entry(deed).or_default() += count;
