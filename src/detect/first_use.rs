@@ -17,7 +17,7 @@ use super::{
     advice::{end_tokens, pods_of, rights_of, times},
     caller::SHOWN,
     draft::draft,
-    habits::{Habits, Kind, Network},
+    habits::{Habits, Kind},
     novelty::{Cluster, New, Novelty},
     tally::earliest,
     uses::{Use, Uses},
@@ -135,9 +135,8 @@ impl Detector for FirstUse {
             self.accounts
                 .note_user(event, |habits| habits.add(time, event));
         } else if event.user.name.starts_with("system:node:") {
-            if let Some(range) = event.peer().and_then(|peer| Network::of(&peer.read())) {
-                self.nodes
-                    .add(range.hash(), time, event, || range.to_string());
+            if let Some((range, hash)) = event.caller.range {
+                self.nodes.add(hash, time, event, || range.to_string());
             }
         } else {
             return;

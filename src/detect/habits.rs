@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     Merge,
-    deed::{self, Deed},
+    deed::Deed,
     keyed,
     request::Request,
     tally::earliest,
@@ -91,15 +91,16 @@ impl Habits {
         self.last = self.last.max(Some(time));
         self.hours.add(time);
         self.add_action(time, event);
-        if let Some(range) = event.peer().and_then(|peer| Network::of(&peer.read())) {
+        let caller = event.caller;
+        if let Some((range, hash)) = caller.range {
             let uses = &mut self.uses[Kind::Range as usize];
-            uses.add(range.hash(), time, event, || range.to_string());
+            uses.add(hash, time, event, || range.to_string());
         }
-        let product = client_name(event.agent());
-        if !product.is_empty() {
+        if !caller.product.is_empty() {
             let uses = &mut self.uses[Kind::Agent as usize];
-            let hash = keyed::hash(0, &[product]);
-            uses.add(hash, time, event, || clipped(product));
+            uses.add(caller.product_hash, time, event, || {
+                clipped(&caller.product)
+            });
         }
     }
 
@@ -108,26 +109,21 @@ impl Habits {
     fn add_action(&mut self, time: Timestamp, event: &Request<'_>) {
         let discovery = event.object.is_none() && event.deed() == Deed::Discovered;
         let nobodys = event.code == Some(429) || event.impersonated_user.is_some();
-        if discovery || nobodys || records_event(event) {
+        if discovery || nobodys {
             return;
         }
-        let (action, namespace) = if lacks_the_right(event) {
+        let refused = lacks_the_right(event);
+        if event.kind.records_event && !refused {
+            return;
+        }
+        let (action, namespace) = if refused {
             (Kind::RefusedAction, Kind::RefusedNamespace)
         } else {
             (Kind::Action, Kind::Namespace)
         };
         let uses = &mut self.uses[action as usize];
-        if event.verb == "watch" {
-            // An informer lists only when it starts, and watches all the time: the same habit.
-            let listing = Event {
-                verb: Text::plain("list"),
-                ..**event
-            };
-            let hash = deed::request_hash(&listing, 0);
-            uses.add(hash, time, event, || clipped(&deed::describe(&listing)));
-        } else {
-            uses.add(event.kind.hash, time, event, || clipped(event.words()));
-        }
+        let kind = event.kind;
+        uses.add(kind.habit_hash, time, event, || clipped(&kind.habit));
         if let Some(object) = event.object {
             let name = object.namespace.read();
             let name = if name.is_empty() { "*" } else { &name };
@@ -299,13 +295,22 @@ fn lacks_the_right(event: &Request<'_>) -> bool {
     event.refused() && !allowed()
 }
 
+/// The same request as a habit: an informer lists only when it starts, and watches all the time.
+pub(super) fn habit<'a>(event: &Event<'a>) -> Event<'a> {
+    let mut habit = *event;
+    if event.verb == "watch" {
+        habit.verb = Text::plain("list");
+    }
+    habit
+}
+
 /// Whether it writes down an Event: programs do when something happens at last, however long that takes.
-fn records_event(event: &Request<'_>) -> bool {
+pub(super) fn records_event(event: &Event<'_>) -> bool {
     let recorded = event.object.is_some_and(|object| {
         let group = object.group.is_empty() || object.group == "events.k8s.io";
         group && object.resource == "events"
     });
-    recorded && !lacks_the_right(event) && (event.verb == "create" || event.verb == "patch")
+    recorded && (event.verb == "create" || event.verb == "patch")
 }
 
 /// At most 100 characters: names come from clients, and many are kept.

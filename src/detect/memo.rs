@@ -18,6 +18,7 @@ use super::{
     Aspects,
     credential::Credential,
     deed::{self, Deed},
+    habits::{self, Network, client_name},
     holder::{holder_hash, id_hash},
     keyed,
     legacy_token::Token,
@@ -82,6 +83,11 @@ pub(super) struct Caller {
     pub(super) address_hash: u64,
     pub(super) agent_hash: u64,
     pub(super) client_hash: u64,
+    /// The network of the address, with its hash.
+    pub(super) range: Option<(Network, u64)>,
+    /// [`client_name`] of the agent, with its hash.
+    pub(super) product: Box<str>,
+    pub(super) product_hash: u64,
     /// That of the pod and of the node.
     pub(super) pod_hash: u64,
     pub(super) node_hash: u64,
@@ -121,6 +127,7 @@ impl Caller {
             keyed::hash(0, &[text])
         };
         let address_hash = keyed::hash(0, &[&address]);
+        let product = client_name(&agent);
         Self {
             in_line: in_line.map(Box::from),
             seat,
@@ -133,6 +140,9 @@ impl Caller {
             address_hash,
             agent_hash: keyed::hash(0, &[&agent]),
             client_hash: keyed::hash(address_hash, &[&agent]),
+            range: Network::of(&address).map(|range| (range, range.hash())),
+            product: Box::from(product),
+            product_hash: keyed::hash(0, &[product]),
             pod_hash: hash(&pod),
             node_hash: hash(&node),
             credential_hash: keyed::hash(0, &[&user, event.user.extra.json()]),
@@ -183,6 +193,11 @@ pub(super) struct Kind {
     /// The hashes of the words without the status and with it.
     pub(super) hash: u64,
     pub(super) hash_with_code: u64,
+    /// What it is called as a habit, with its hash: an informer lists only when it starts, and watches all the time.
+    pub(super) habit: Box<str>,
+    pub(super) habit_hash: u64,
+    /// Whether it writes down an Event.
+    pub(super) records_event: bool,
     /// [`deed::describe`].
     pub(super) words: Box<str>,
 }
@@ -208,7 +223,9 @@ impl Kind {
                 (known.code, known.on_object) == (code, on_object)
                     && known.in_line.iter().zip(in_line).all(|(a, b)| **a == *b)
             },
-            |_| Self {
+            |_| {
+                let habit = habits::habit(event);
+                Self {
                 in_line: in_line.map(Box::from),
                 code,
                 on_object,
@@ -219,7 +236,10 @@ impl Kind {
                 hash: deed::request_hash(event, 0),
                 hash_with_code: deed::describe_hash(event),
                 words: deed::describe(event).into_boxed_str(),
-            },
+                habit: deed::describe(&habit).into_boxed_str(),
+                habit_hash: deed::request_hash(&habit, 0),
+                records_event: habits::records_event(event),
+            }},
         )
     }
 }

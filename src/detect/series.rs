@@ -186,6 +186,10 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
             .get(at)
             .is_none_or(|other| other.number != number)
         {
+            if self.blocks.is_empty() {
+                // Many stay with one; a vector would begin with room for four.
+                self.blocks.reserve_exact(1);
+            }
             self.blocks.insert(at, Block::new(number));
         }
         #[expect(

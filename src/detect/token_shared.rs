@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Severity, Subject};
@@ -92,9 +91,6 @@ about! {
 /// How many pods and tokens are followed. About 600 bytes each where all is well, so 40 MB.
 const HOLDERS: usize = 65_536;
 
-/// How many users are remembered at a time.
-const KNOWN: usize = 16_384;
-
 /// When an address says nothing, and when a deleted pod's token should be dead.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -122,16 +118,10 @@ pub(super) struct TokenShared {
     holders: Smallest<Holder, HOLDERS>,
     nodes: Nodes,
     deletions: Deletions,
-    /// What was found out about users already: no state, since it changes nothing but the time that it takes.
+    /// The hash of the credential that was described last, by the seat of who called: no state, since it changes
+    /// nothing but the time that it takes.
     #[serde(skip)]
-    known: FxHashMap<u64, Known>,
-}
-
-/// What one `user` of the log comes to: a pod's requests all have the same one until its token is renewed.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    holder: Option<u64>,
-    id: Option<u64>,
+    described: Vec<u64>,
 }
 
 impl Detector for TokenShared {
@@ -141,13 +131,7 @@ impl Detector for TokenShared {
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
-            let known = self.known(event);
-            let slot = known
-                .holder
-                .and_then(|hash| self.holders.slot(hash, Holder::default));
-            if let Some(holder) = slot {
-                holder.count(known.id, event);
-            }
+            self.observe_use(event);
         } else if let Some(node) = event.user.name.read().strip_prefix("system:node:") {
             self.nodes.add(node, event);
         }
@@ -219,28 +203,23 @@ impl Detector for TokenShared {
 }
 
 impl TokenShared {
-    /// What `event`'s user comes to. Taking `extra` apart costs several times what the rest does.
-    fn known(&mut self, event: &Request<'_>) -> Known {
-        let key = event.caller.credential_hash;
-        if let Some(known) = self.known.get(&key) {
-            return *known;
-        }
-        let credential = event.credential();
-        let known = Known {
-            holder: event.caller.holder_hash,
-            id: event.caller.id_hash,
+    fn observe_use(&mut self, event: &Request<'_>) {
+        let caller = event.caller;
+        let Some(hash) = caller.holder_hash else {
+            return;
         };
-        let slot = known
-            .holder
-            .and_then(|hash| self.holders.slot(hash, Holder::default));
-        if let Some(holder) = slot {
-            holder.describe(&credential, event);
+        let Some(holder) = self.holders.slot(hash, Holder::default) else {
+            return;
+        };
+        // A pod's requests all have the same `user` until its token is renewed.
+        if self.described.len() <= caller.seat {
+            self.described.resize(caller.seat + 1, 0);
         }
-        if self.known.len() >= KNOWN {
-            self.known.clear();
+        if self.described[caller.seat] != caller.credential_hash {
+            self.described[caller.seat] = caller.credential_hash;
+            holder.describe(&event.credential(), event);
         }
-        self.known.insert(key, known);
-        known
+        holder.count(caller.id_hash, event);
     }
 
     /// The pods of each name, each with the hash of its state: a StatefulSet's pods have their predecessors' names.
