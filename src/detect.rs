@@ -50,6 +50,7 @@ mod pattern;
 mod reconcile;
 mod refusal;
 mod request;
+mod runs;
 mod samples;
 mod scraped;
 mod series;
@@ -231,6 +232,7 @@ pub use pattern::matches_pattern;
 pub use reconcile::{AccountUses, Bounds, Reconciled, Reconciliation, reconcile};
 pub use request::Request;
 pub use runaway_controller::Thresholds;
+pub use runs::{Run, Runs};
 pub use series::{Peak, Series};
 pub use settings::Settings;
 pub use tally::{Tallied, Tally};
@@ -257,6 +259,16 @@ pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
 
     /// Takes note of one request. The hot path: allocates only on a match.
     fn observe(&mut self, request: &Request<'_>);
+
+    /// Whether it takes requests that are alike as a [`Run`].
+    const TAKES_RUNS: bool = false;
+
+    /// Takes note of all requests of a run: what [`Detector::observe`] makes of them but for what
+    /// [`Detector::observe_each`] does.
+    fn observe_run(&mut self, _run: &Run) {}
+
+    /// Takes note of what a run does not have of one of its requests.
+    fn observe_each(&mut self, _request: &Request<'_>) {}
 
     /// Adds what another instance has noted. Associative and commutative.
     fn merge(&mut self, other: Self);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount,
-    audit_ids::{Sample, Sighting, Uses},
+    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount, Run,
+    audit_ids::{Gates, Sample, Sighting, Uses},
     caller::{self, SHOWN},
     draft::draft,
     request::Request,
@@ -79,6 +79,9 @@ const MANY: u64 = 3;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AuditIdReused {
     users: PerAccount<Sample>,
+    /// No state: which IDs are not kept is known without looking at the user's others.
+    #[serde(skip)]
+    gates: Gates,
 }
 
 /// An ID that a user has reused.
@@ -91,9 +94,26 @@ struct Reused<'a> {
 impl Detector for AuditIdReused {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::EVERYTHING;
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         self.users.note_user(event, |sample| sample.add(event));
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        self.users
+            .note_caller(&run.caller, |sample| sample.count(run.count()));
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        if !self.gates.turns_away(event) {
+            let gates = &mut self.gates;
+            self.users.note_user(event, |sample| {
+                if let Some(largest) = sample.keep(event) {
+                    gates.close(event, largest);
+                }
+            });
+        }
     }
 
     fn merge(&mut self, other: Self) {

@@ -43,6 +43,11 @@ struct Ids<const MOST: usize> {
     dropped: bool,
 }
 
+/// The largest hash that is kept, by the seat of whoever calls, with the user's own hash. Good for ever, since more IDs
+/// only make it smaller.
+#[derive(Debug, Default)]
+pub(super) struct Gates(Vec<Option<(u64, u64)>>);
+
 /// The requests with one ID: the `KEPT` with the smallest hashes, and a count of the others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Uses {
@@ -82,17 +87,30 @@ enum Id {
 impl Sample {
     /// Takes note of one request. For nearly all of them that is a hash and a comparison.
     pub(super) fn add(&mut self, event: &Request<'_>) {
-        self.requests += 1;
+        self.count(1);
+        self.keep(event);
+    }
+
+    /// Counts `requests` whose IDs are shown to [`Sample::keep`].
+    pub(super) const fn count(&mut self, requests: u64) {
+        self.requests += requests;
+    }
+
+    /// Keeps the ID of one request if it is among those with the smallest hashes. Says which hash is too large if
+    /// it is one like the server's and is not.
+    pub(super) fn keep(&mut self, event: &Request<'_>) -> Option<u64> {
         let id = event.audit_id.read();
         let id = id.as_bytes();
         if id.is_empty() {
             self.without_id += 1;
         } else if is_uuid_shaped(id) {
             self.made.add(id, event);
+            return self.made.kept.last().filter(|_| self.made.dropped);
         } else {
             self.chosen_by_client += 1;
             self.chosen.add(id, event);
         }
+        None
     }
 
     /// The IDs kept, with their hashes.
@@ -125,6 +143,29 @@ impl Sample {
 /// may choose those as well.
 fn is_uuid_shaped(id: &[u8]) -> bool {
     id.len() == 36 && DASHES.iter().all(|&at| id[at] == b'-') && id[14] == b'4'
+}
+
+impl Gates {
+    /// Whether the ID of `event` is one like the server's own and certain not to be kept.
+    pub(super) fn turns_away(&self, event: &Request<'_>) -> bool {
+        let caller = event.caller;
+        let Some(Some((user, largest))) = self.0.get(caller.seat) else {
+            return false;
+        };
+        let id = event.audit_id.read();
+        *user == caller.user_hash
+            && is_uuid_shaped(id.as_bytes())
+            && xxh3_64(id.as_bytes()) > *largest
+    }
+
+    /// Remembers that no ID of the user of `event` is kept that is larger than `largest` and like the server's own.
+    pub(super) fn close(&mut self, event: &Request<'_>, largest: u64) {
+        let caller = event.caller;
+        if self.0.len() <= caller.seat {
+            self.0.resize(caller.seat + 1, None);
+        }
+        self.0[caller.seat] = Some((caller.user_hash, largest));
+    }
 }
 
 impl<const MOST: usize> Ids<MOST> {

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Finding, Timestamp};
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Tally,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Run,
+    Tally,
     caller::SHOWN,
     deed::Deed,
     grant::Grant,
     keyed::{self, Keyed},
+    memo::{Caller, Notes},
     outcome::Outcome,
     rbac::{self, RbacWrite},
     request::Request,
@@ -132,10 +134,20 @@ impl Detector for EscalationUsed {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::ANONYMOUS).and(Aspects::RBAC));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         self.observe_write(event);
         self.observe_use(event);
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if !run.aspects.meets(Aspects::ACCOUNT.and(Aspects::ANONYMOUS)) {
+            return;
+        }
+        if let Some(used) = self.used_by(&run.caller, &run.notes, run.count()) {
+            used.add_run(run);
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -194,22 +206,25 @@ impl EscalationUsed {
         if !by.has(Aspects::ACCOUNT) && !by.has(Aspects::ANONYMOUS) {
             return;
         }
-        let Some((literal, reason)) = &event.notes.reason else {
-            return;
-        };
-        if !literal.starts_with("RBAC: allowed by ") {
-            return;
+        if let Some(used) = self.used_by(event.caller, event.notes, 1) {
+            used.add(event);
         }
-        self.uses += 1;
-        let key = keyed::hash(event.caller.user_hash, &[literal]);
+    }
+
+    /// What `caller` did by the binding that allowed `requests` more.
+    fn used_by(&mut self, caller: &Caller, notes: &Notes, requests: u64) -> Option<&mut Use> {
+        let (literal, reason) = notes.reason.as_ref()?;
+        if !literal.starts_with("RBAC: allowed by ") {
+            return None;
+        }
+        self.uses += requests;
+        let key = keyed::hash(caller.user_hash, &[literal]);
         let new = || Use {
-            user: event.user_name().to_owned(),
+            user: caller.user.to_string(),
             reason: reason.to_string(),
             ..Use::default()
         };
-        if let Some(used) = self.used.slot(key, new) {
-            used.add(event);
-        }
+        self.used.slot(key, new)
     }
 
     /// What it comes to that `user` did what `grant` allows.
@@ -291,6 +306,22 @@ impl Use {
         }
         if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
             self.credentials.add_known(hash, id, time);
+        }
+    }
+
+    fn add_run(&mut self, run: &Run) {
+        self.evidence.add_firsts(&run.evidence);
+        *self.deeds.entry(run.deed()).or_default() += run.count();
+        let (caller, kind) = (&run.caller, &run.kind);
+        let request = || kind.words.to_string();
+        if let Some(count) = self.requests.slot(kind.hash_with_code, request) {
+            count.0 += run.count();
+        }
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_run(caller.address_hash, address, run);
+        }
+        if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
+            self.credentials.add_run(hash, id, run);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    PerAccount, Request, Settings,
+    PerAccount, Request, Run, Settings,
     advice::{end_tokens, pods_of, rights_of, times},
     caller::SHOWN,
     draft::draft,
@@ -128,6 +128,7 @@ impl FirstUse {
 impl Detector for FirstUse {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::ACCOUNT.and(Aspects::NODE));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         let Some(time) = event.time() else { return };
@@ -142,6 +143,20 @@ impl Detector for FirstUse {
             return;
         }
         self.since = earliest(self.since, Some(time));
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if run.caller.account().is_some() {
+            self.accounts
+                .note_caller(&run.caller, |habits| habits.add_run(run));
+        } else if run.aspects.has(Aspects::NODE) {
+            if let Some((range, hash)) = run.caller.range {
+                self.nodes.add_run(hash, run, || range.to_string());
+            }
+        } else {
+            return;
+        }
+        self.since = earliest(self.since, Some(run.first()));
     }
 
     fn merge(&mut self, other: Self) {

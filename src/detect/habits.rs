@@ -11,14 +11,7 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{
-    Merge,
-    deed::Deed,
-    keyed,
-    request::Request,
-    tally::earliest,
-    uses::Uses,
-};
+use super::{Merge, Run, deed::Deed, keyed, request::Request, tally::earliest, uses::Uses};
 
 /// What a habit is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +94,35 @@ impl Habits {
             uses.add(caller.product_hash, time, event, || {
                 clipped(&caller.product)
             });
+        }
+    }
+
+    /// Takes note of the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        self.last = self.last.max(Some(run.last));
+        for &(second, _) in run.seconds() {
+            let start = Timestamp::from_micros(second.saturating_mul(1_000_000));
+            self.hours.add(start.max(run.first()));
+        }
+        let discovery = run.namespace.is_none() && run.deed() == Deed::Discovered;
+        if !discovery && !run.kind.records_event {
+            let kind = &run.kind;
+            let uses = &mut self.uses[Kind::Action as usize];
+            uses.add_run(kind.habit_hash, run, || clipped(&kind.habit));
+            if let Some(name) = run.namespace.as_deref() {
+                let name = if name.is_empty() { "*" } else { name };
+                let uses = &mut self.uses[Kind::Namespace as usize];
+                uses.add_run(keyed::hash(0, &[name]), run, || clipped(name));
+            }
+        }
+        let caller = &run.caller;
+        if let Some((range, hash)) = caller.range {
+            let uses = &mut self.uses[Kind::Range as usize];
+            uses.add_run(hash, run, || range.to_string());
+        }
+        if !caller.product.is_empty() {
+            let uses = &mut self.uses[Kind::Agent as usize];
+            uses.add_run(caller.product_hash, run, || clipped(&caller.product));
         }
     }
 

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Attributes, Evidence, Timestamp};
 
 use super::{
-    Context, Merge, Peak, Series, Tally, activity,
+    Context, Merge, Peak, Run, Series, Tally, activity,
     caller::SHOWN,
     episode::Episode,
     keyed::Keyed,
     request::Request,
-    samples::{SampleKind, Samples},
+    samples::{Gates, SampleKind, Samples},
     tally::earliest,
 };
 
@@ -80,6 +80,35 @@ impl Load {
             self.impersonated.add(&user.name.read(), event);
         }
         self.samples.add(event);
+    }
+
+    /// Takes note of the requests of `run`, but for those that are drawn.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        self.requests.add_run(run);
+        self.first = earliest(self.first, Some(run.first()));
+        self.last = self.last.max(Some(run.last));
+        let name = || format!("{} {}", run.kind.words, run.code());
+        if let Some(series) = self.combinations.slot(run.kind.hash_with_code, name) {
+            series.add_run(run);
+        }
+        let caller = &run.caller;
+        let name = || caller.agent.to_string();
+        if let Some(series) = self.user_agents.slot(caller.agent_hash, name) {
+            series.add_run(run);
+        }
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_run(caller.address_hash, address, run);
+        }
+        if let Some(pod) = caller.pod.as_deref() {
+            self.pods.add_run(caller.pod_hash, pod, run);
+        }
+    }
+
+    /// Takes `event` if it is drawn, and otherwise says to `gates` which others are not.
+    pub(super) fn draw(&mut self, event: &Request<'_>, gates: &mut Gates) {
+        if let Some(gate) = self.samples.add(event) {
+            gates.close(event, gate);
+        }
     }
 
     /// What `window` is made of, in whole buckets of the coarsest series, so that all parts speak of the

@@ -31,6 +31,21 @@ pub(super) struct Samples {
     stretches: Vec<(i64, Vec<Sample>)>,
 }
 
+/// Which requests of a stretch are certain not to be drawn: those with a hash above `rank`.
+///
+/// Good for ever, since what is drawn only ever goes down, and longer stretches draw less.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    /// The seconds of the stretch.
+    from: i64,
+    to: i64,
+    rank: u64,
+}
+
+/// The newest gate of every caller, by seat.
+#[derive(Debug, Default)]
+pub(super) struct Gates(Vec<Option<(u64, Gate)>>);
+
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Sample {
@@ -56,19 +71,25 @@ pub(super) enum SampleKind {
 }
 
 impl Samples {
-    /// Takes `event` if it is drawn.
-    pub(super) fn add(&mut self, event: &Request<'_>) {
-        let Some(time) = event.time() else { return };
+    /// Takes `event` if it is drawn; says which others are not if it is not.
+    pub(super) fn add(&mut self, event: &Request<'_>) -> Option<Gate> {
+        let time = event.time()?;
         let audit_id = event.audit_id.read();
-        // With the time, so that a client cannot choose audit IDs that are never drawn.
-        let rank = xxh3_64_with_seed(audit_id.as_bytes(), time.micros().cast_unsigned());
-        let stretch = self.stretch(time.seconds().div_euclid(self.width()));
+        let rank = rank(event, time);
+        let width = self.width();
+        let number = time.seconds().div_euclid(width);
+        let stretch = self.stretch(number);
         // Only what is surely too late is turned away here; `insert` breaks ties.
         let late = stretch
             .last()
             .is_some_and(|last| (rank, time) > (last.rank, last.time));
         if stretch.len() == KEPT && late {
-            return;
+            let from = number.saturating_mul(width);
+            return stretch.last().map(|last| Gate {
+                from,
+                to: from.saturating_add(width),
+                rank: last.rank,
+            });
         }
         let (kind, object) = SampleKind::of(event);
         let sample = Sample {
@@ -82,6 +103,7 @@ impl Samples {
         };
         insert(stretch, sample);
         self.shrink();
+        None
     }
 
     fn width(&self) -> i64 {
@@ -126,6 +148,36 @@ impl Samples {
         inside.sort_by_key(|&sample| (sample.time, sample));
         inside
     }
+}
+
+impl Gates {
+    /// Whether `event` is certain not to be drawn.
+    pub(super) fn turns_away(&self, event: &Request<'_>) -> bool {
+        let caller = event.caller;
+        let (Some(Some((user, gate))), Some(time)) = (self.0.get(caller.seat), event.time()) else {
+            return false;
+        };
+        *user == caller.user_hash
+            && (gate.from..gate.to).contains(&time.seconds())
+            && rank(event, time) > gate.rank
+    }
+
+    /// Remembers `gate` for the account of `event`.
+    pub(super) fn close(&mut self, event: &Request<'_>, gate: Gate) {
+        let caller = event.caller;
+        if self.0.len() <= caller.seat {
+            self.0.resize(caller.seat + 1, None);
+        }
+        self.0[caller.seat] = Some((caller.user_hash, gate));
+    }
+}
+
+/// With the time, so that a client cannot choose audit IDs that are never drawn.
+fn rank(event: &Request<'_>, time: Timestamp) -> u64 {
+    xxh3_64_with_seed(
+        event.audit_id.read().as_bytes(),
+        time.micros().cast_unsigned(),
+    )
 }
 
 impl Merge for Samples {

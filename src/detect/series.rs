@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Timestamp;
 
+use super::Run;
+
 /// The bucket widths, in seconds, the finest first.
 const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
 
@@ -142,6 +144,19 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
         self.total += 1;
         if let Some(time) = time {
             self.put(time.seconds().div_euclid(self.width()), 1);
+        }
+    }
+
+    /// Counts `count` in one second.
+    pub(super) fn add_second(&mut self, second: i64, count: u32) {
+        self.total += u64::from(count);
+        self.put(second.div_euclid(self.width()), count);
+    }
+
+    /// Counts the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        for &(second, count) in run.seconds() {
+            self.add_second(second, count);
         }
     }
 

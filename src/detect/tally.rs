@@ -8,7 +8,7 @@ use crate::{
     finding::{Attribute, Attributes, Timestamp},
 };
 
-use super::by_hash::ByHash;
+use super::{Run, by_hash::ByHash};
 
 /// How many distinct values a tally keeps with their counts.
 const KEPT: usize = 64;
@@ -50,26 +50,44 @@ impl Tally {
         self.add_known(xxh3_64(value.as_bytes()), value, time);
     }
 
+    /// Counts `value`, whose hash is `hash`, for all requests of `run`.
+    pub(super) fn add_run(&mut self, hash: u64, value: &str, run: &Run) {
+        self.add_many(
+            hash,
+            value,
+            run.count(),
+            (Some(run.first()), Some(run.last)),
+        );
+    }
+
     /// [`Tally::add_at`], for whoever has the hash of the value already: [`keyed::hash`](super::keyed::hash) of 0.
     pub(super) fn add_known(&mut self, hash: u64, value: &str, time: Option<Timestamp>) {
-        self.total += 1;
+        self.add_many(hash, value, 1, (time, time));
+    }
+
+    fn add_many(
+        &mut self,
+        hash: u64,
+        value: &str,
+        count: u64,
+        (first, last): (Option<Timestamp>, Option<Timestamp>),
+    ) {
+        self.total += count;
         if let Some(known) = self.values.get_mut(hash) {
-            known.count += 1;
-            known.first_seen = earliest(known.first_seen, time);
-            known.last_seen = known.last_seen.max(time);
+            known.count += count;
+            known.first_seen = earliest(known.first_seen, first);
+            known.last_seen = known.last_seen.max(last);
             return;
         }
-        if self.values.len() == KEPT
-            && self.values.last().is_some_and(|largest| hash > largest)
-        {
+        if self.values.len() == KEPT && self.values.last().is_some_and(|largest| hash > largest) {
             self.overflowed = true;
             return;
         }
         self.values.entry(hash, || Tallied {
             value: value.to_owned(),
-            count: 1,
-            first_seen: time,
-            last_seen: time,
+            count,
+            first_seen: first,
+            last_seen: last,
         });
         self.shrink();
     }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Finding, Severity, Subject};
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Run,
     deletions::Deletions,
     holder::Holder,
+    memo::Caller,
     request::Request,
     smallest::Smallest,
     token_use::{self, TokenUse},
@@ -128,14 +129,34 @@ impl Detector for TokenShared {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::NODE).and(Aspects::PODS));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
-            self.observe_use(event);
-        } else if let Some(node) = event.user.name.read().strip_prefix("system:node:") {
-            self.nodes.add(node, event);
+            let caller = event.caller;
+            if let Some(holder) = self.holder(caller) {
+                holder.count(caller.id_hash, event);
+            }
+        } else if let Some(node) = event.user_name().strip_prefix("system:node:") {
+            let caller = event.caller;
+            let address = caller.address.as_deref();
+            self.nodes
+                .add(node, address.map(|a| (a, caller.address_hash)), 1);
         }
         self.deletions.observe(event);
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        let caller = &run.caller;
+        if caller.account().is_some() {
+            if let Some(holder) = self.holder(caller) {
+                holder.add_run(run);
+            }
+        } else if let Some(node) = caller.user.strip_prefix("system:node:") {
+            let address = caller.address.as_deref();
+            self.nodes
+                .add(node, address.map(|a| (a, caller.address_hash)), run.count());
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -203,23 +224,18 @@ impl Detector for TokenShared {
 }
 
 impl TokenShared {
-    fn observe_use(&mut self, event: &Request<'_>) {
-        let caller = event.caller;
-        let Some(hash) = caller.holder_hash else {
-            return;
-        };
-        let Some(holder) = self.holders.slot(hash, Holder::default) else {
-            return;
-        };
+    /// Whoever holds the credential that `caller` came with.
+    fn holder(&mut self, caller: &Caller) -> Option<&mut Holder> {
+        let holder = self.holders.slot(caller.holder_hash?, Holder::default)?;
         // A pod's requests all have the same `user` until its token is renewed.
         if self.described.len() <= caller.seat {
             self.described.resize(caller.seat + 1, 0);
         }
         if self.described[caller.seat] != caller.credential_hash {
             self.described[caller.seat] = caller.credential_hash;
-            holder.describe(&event.credential(), event);
+            holder.describe(&caller.credential(), &caller.user);
         }
-        holder.count(caller.id_hash, event);
+        Some(holder)
     }
 
     /// The pods of each name, each with the hash of its state: a StatefulSet's pods have their predecessors' names.

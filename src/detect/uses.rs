@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Timestamp;
 
 use super::{
-    Merge,
+    Merge, Run,
     by_hash::ByHash,
     evidence::{Entry, Noted},
 };
@@ -74,6 +74,22 @@ impl Uses {
                 first: time,
                 last: time,
                 witness: Some(Box::new(Witness::of(time, event))),
+            });
+        }
+    }
+
+    /// Takes note of one use by each request of `run`.
+    pub(super) fn add_run(&mut self, hash: u64, run: &Run, name: impl FnOnce() -> String) {
+        if let Some(known) = self.kept.get_mut(hash) {
+            return known.again_in_run(run);
+        }
+        if self.has_room_for(hash, run.last) {
+            self.kept.entry(hash, || Use {
+                name: name(),
+                requests: run.count(),
+                first: run.first(),
+                last: run.last,
+                witness: Witness::of_run(run),
             });
         }
     }
@@ -167,6 +183,16 @@ impl Use {
         self.witness = earlier(self.witness.take(), Some(witness));
     }
 
+    fn again_in_run(&mut self, run: &Run) {
+        self.requests += run.count();
+        self.last = self.last.max(run.last);
+        if run.first() > self.first {
+            return;
+        }
+        self.first = run.first();
+        self.witness = earlier(self.witness.take(), Witness::of_run(run));
+    }
+
     fn join(&mut self, other: Self) {
         self.requests += other.requests;
         self.first = self.first.min(other.first);
@@ -176,6 +202,15 @@ impl Use {
 }
 
 impl Witness {
+    fn of_run(run: &Run) -> Option<Box<Self>> {
+        let caller = &run.caller;
+        Some(Box::new(Self {
+            entry: run.evidence.first_entry()?.clone(),
+            address: caller.address.as_deref().unwrap_or_default().to_owned(),
+            agent: caller.agent.to_string(),
+        }))
+    }
+
     fn of(time: Timestamp, noted: &impl Noted) -> Self {
         let event = noted.event();
         Self {
