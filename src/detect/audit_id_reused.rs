@@ -8,7 +8,8 @@ use crate::finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, 
 
 use super::{
     About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount, Run,
-    audit_ids::{Gates, Sample, Sighting, Uses},
+    audit_ids::{self, Sample, Sighting, Uses},
+    by_seat::BySeat,
     caller::{self, SHOWN},
     draft::draft,
     request::Request,
@@ -81,7 +82,7 @@ pub(super) struct AuditIdReused {
     users: PerAccount<Sample>,
     /// No state: which IDs are not kept is known without looking at the user's others.
     #[serde(skip)]
-    gates: Gates,
+    largest: BySeat<u64>,
 }
 
 /// An ID that a user has reused.
@@ -106,14 +107,16 @@ impl Detector for AuditIdReused {
     }
 
     fn observe_each(&mut self, event: &Request<'_>) {
-        if !self.gates.turns_away(event) {
-            let gates = &mut self.gates;
-            self.users.note_user(event, |sample| {
-                if let Some(largest) = sample.keep(event) {
-                    gates.close(event, largest);
-                }
-            });
+        let largest = self.largest.get(event.caller);
+        if largest.is_some_and(|largest| audit_ids::is_beyond(largest, event)) {
+            return;
         }
+        let known = &mut self.largest;
+        self.users.note_user(event, |sample| {
+            if let Some(largest) = sample.keep(event) {
+                known.set(event.caller, largest);
+            }
+        });
     }
 
     fn merge(&mut self, other: Self) {

@@ -2,8 +2,6 @@
 //!
 //! Knows when each of these was seen first and last, and nothing of learning periods or of findings.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -229,51 +227,6 @@ impl Hours {
     }
 }
 
-/// The network that an address is told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Network {
-    V4(Ipv4Addr),
-    V6(Ipv6Addr),
-}
-
-impl Network {
-    /// That of `address`; `None` if it is none.
-    pub(super) fn of(address: &str) -> Option<Self> {
-        let address: IpAddr = address.parse().ok()?;
-        Some(match address.to_canonical() {
-            IpAddr::V4(v4) => {
-                let [a, b, ..] = v4.octets();
-                Self::V4(Ipv4Addr::new(a, b, 0, 0))
-            }
-            IpAddr::V6(v6) => {
-                let [a, b, c, ..] = v6.segments();
-                Self::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-            }
-        })
-    }
-
-    pub(super) fn hash(self) -> u64 {
-        match self {
-            Self::V4(v4) => keyed::hash(u64::from(v4.to_bits()), &["v4"]),
-            // The lower 80 bits are zero.
-            Self::V6(v6) => {
-                let [a, b, c, ..] = v6.segments();
-                let number = [a, b, c].map(u64::from);
-                keyed::hash(number[0] << 32 | number[1] << 16 | number[2], &["v6"])
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Network {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::V4(v4) => write!(f, "{v4}/16"),
-            Self::V6(v6) => write!(f, "{v6}/48"),
-        }
-    }
-}
-
 /// What a client calls itself, without version and what follows: `kubectl` of `kubectl/v1.37.1 (linux/amd64) …`,
 /// `backup` of `backup-2.4`. Empty if there is nothing else.
 #[must_use]
@@ -289,12 +242,6 @@ pub fn client_name(agent: &str) -> &str {
     name.get(..version.unwrap_or(name.len()))
         .unwrap_or(name)
         .trim()
-}
-
-/// The network that an address is told apart by: `10.244.0.0/16`, `2001:db8:12::/48`; `None` for what is no address.
-#[must_use]
-pub fn address_range(address: &str) -> Option<String> {
-    Some(Network::of(address)?.to_string())
 }
 
 /// What first uses call an action that other findings call `described`: a watch is a list.
@@ -379,21 +326,6 @@ mod tests {
         assert_eq!(habitual_action("watch secrets"), "list secrets");
         assert_eq!(habitual_action("watchers get"), "watchers get");
         assert_eq!(habitual_action(&"é".repeat(101)), "é".repeat(100));
-    }
-
-    #[test]
-    fn networks() {
-        for (address, expected) in [
-            ("10.244.3.7", Some("10.244.0.0/16")),
-            ("::ffff:10.244.9.9", Some("10.244.0.0/16")),
-            ("2001:db8:12:34::1", Some("2001:db8:12::/48")),
-            ("private", None),
-            ("", None),
-            ("10.0.0.1:443", None),
-        ] {
-            let network = Network::of(address).map(|network| network.to_string());
-            assert_eq!(network.as_deref(), expected, "{address}");
-        }
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use super::{
     episode::Episode,
     keyed::Keyed,
     request::Request,
-    samples::{Gates, SampleKind, Samples},
+    samples::{SampleKind, Samples},
     tally::earliest,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Load {
     addresses: Tally,
     pods: Tally,
     impersonated: Tally,
-    samples: Samples,
+    pub(super) samples: Samples,
 }
 
 /// What a window is made of.
@@ -101,13 +101,6 @@ impl Load {
         }
         if let Some(pod) = caller.pod.as_deref() {
             self.pods.add_run(caller.pod_hash, pod, run);
-        }
-    }
-
-    /// Takes `event` if it is drawn, and otherwise says to `gates` which others are not.
-    pub(super) fn draw(&mut self, event: &Request<'_>, gates: &mut Gates) {
-        if let Some(gate) = self.samples.add(event) {
-            gates.close(event, gate);
         }
     }
 

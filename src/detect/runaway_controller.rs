@@ -12,11 +12,12 @@ use crate::{
 use super::{
     About, AllowEntry, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
     PerAccount, Run,
+    by_seat::BySeat,
     draft::draft,
     episode::Episode,
     load::{Composition, Load},
     request::Request,
-    samples::Gates,
+    samples::Gate,
     shell::quote,
 };
 
@@ -134,7 +135,7 @@ pub(super) struct RunawayController {
     accounts: PerAccount<Load>,
     /// No state: which requests are not drawn is known without looking at the account.
     #[serde(skip)]
-    gates: Gates,
+    gates: BySeat<Gate>,
 }
 
 impl Detector for RunawayController {
@@ -156,11 +157,16 @@ impl Detector for RunawayController {
     }
 
     fn observe_each(&mut self, event: &Request<'_>) {
-        if !self.gates.turns_away(event) && event.service_account().is_some() {
-            let gate = &mut self.gates;
-            self.accounts
-                .note_user(event, |load| load.draw(event, gate));
+        let gate = self.gates.get(event.caller);
+        if gate.is_some_and(|gate| gate.turns_away(event)) || event.service_account().is_none() {
+            return;
         }
+        let gates = &mut self.gates;
+        self.accounts.note_user(event, |load| {
+            if let Some(gate) = load.samples.add(event) {
+                gates.set(event.caller, gate);
+            }
+        });
     }
 
     fn merge(&mut self, other: Self) {

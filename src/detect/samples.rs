@@ -42,10 +42,6 @@ pub(super) struct Gate {
     rank: u64,
 }
 
-/// The newest gate of every caller, by seat.
-#[derive(Debug, Default)]
-pub(super) struct Gates(Vec<Option<(u64, Gate)>>);
-
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Sample {
@@ -150,25 +146,12 @@ impl Samples {
     }
 }
 
-impl Gates {
+impl Gate {
     /// Whether `event` is certain not to be drawn.
-    pub(super) fn turns_away(&self, event: &Request<'_>) -> bool {
-        let caller = event.caller;
-        let (Some(Some((user, gate))), Some(time)) = (self.0.get(caller.seat), event.time()) else {
-            return false;
-        };
-        *user == caller.user_hash
-            && (gate.from..gate.to).contains(&time.seconds())
-            && rank(event, time) > gate.rank
-    }
-
-    /// Remembers `gate` for the account of `event`.
-    pub(super) fn close(&mut self, event: &Request<'_>, gate: Gate) {
-        let caller = event.caller;
-        if self.0.len() <= caller.seat {
-            self.0.resize(caller.seat + 1, None);
-        }
-        self.0[caller.seat] = Some((caller.user_hash, gate));
+    pub(super) fn turns_away(self, event: &Request<'_>) -> bool {
+        event.time().is_some_and(|time| {
+            (self.from..self.to).contains(&time.seconds()) && rank(event, time) > self.rank
+        })
     }
 }
 

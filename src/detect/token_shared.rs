@@ -8,6 +8,7 @@ use crate::finding::{Finding, Severity, Subject};
 
 use super::{
     About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Run,
+    by_seat::BySeat,
     deletions::Deletions,
     holder::Holder,
     memo::Caller,
@@ -119,10 +120,10 @@ pub(super) struct TokenShared {
     holders: Smallest<Holder, HOLDERS>,
     nodes: Nodes,
     deletions: Deletions,
-    /// The hash of the credential that was described last, by the seat of who called: no state, since it changes
+    /// The hash of the credential that was described last, by the seat of whoever called: no state, since it changes
     /// nothing but the time that it takes.
     #[serde(skip)]
-    described: Vec<u64>,
+    described: BySeat<u64>,
 }
 
 impl Detector for TokenShared {
@@ -228,11 +229,8 @@ impl TokenShared {
     fn holder(&mut self, caller: &Caller) -> Option<&mut Holder> {
         let holder = self.holders.slot(caller.holder_hash?, Holder::default)?;
         // A pod's requests all have the same `user` until its token is renewed.
-        if self.described.len() <= caller.seat {
-            self.described.resize(caller.seat + 1, 0);
-        }
-        if self.described[caller.seat] != caller.credential_hash {
-            self.described[caller.seat] = caller.credential_hash;
+        if self.described.get(caller) != Some(caller.credential_hash) {
+            self.described.set(caller, caller.credential_hash);
             holder.describe(&caller.credential(), &caller.user);
         }
         Some(holder)

@@ -30,7 +30,7 @@ use super::{
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 5\n";
+const MAGIC: &[u8; 16] = b"satrail state 6\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
@@ -118,7 +118,7 @@ impl Scan {
 
 impl State {
     /// The version of what is written: another version cannot read it.
-    pub const VERSION: &str = "5";
+    pub const VERSION: &str = "6";
 
     pub(super) fn new(folded: Folded<Scan>, scrapes: Scrapes, deduplicated: bool) -> Self {
         let Folded {
