@@ -24,6 +24,8 @@ mod allow;
 mod aspects;
 mod attack;
 mod audit_ids;
+mod by_hash;
+mod by_seat;
 mod caller;
 mod clients;
 mod context;
@@ -44,11 +46,13 @@ mod log_facts;
 mod mark;
 mod memo;
 mod merge;
+mod network;
 mod one_secret;
 mod pattern;
 mod reconcile;
 mod refusal;
 mod request;
+mod runs;
 mod samples;
 mod scraped;
 mod series;
@@ -219,7 +223,7 @@ pub use context::{Context, MetricContext};
 pub use counter::{reads_metric, reads_sample};
 pub use evidence::EvidenceSet;
 pub use first_use::first_use_id;
-pub use habits::{address_range, client_name, habitual_action};
+pub use habits::{client_name, habitual_action};
 pub use keyed::Keyed;
 pub(crate) use keyed::hash;
 pub use legacy_token::legacy_secret;
@@ -227,10 +231,12 @@ pub use listing::Listing;
 pub use log_facts::LogFacts;
 pub use memo::Memo;
 pub use merge::Merge;
+pub use network::address_range;
 pub use pattern::matches_pattern;
 pub use reconcile::{AccountUses, Bounds, Reconciled, Reconciliation, reconcile};
 pub use request::Request;
 pub use runaway_controller::Thresholds;
+pub use runs::{Run, Runs};
 pub use series::{Peak, Series};
 pub use settings::Settings;
 pub(crate) use smallest::Smallest;
@@ -258,6 +264,16 @@ pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
 
     /// Takes note of one request. The hot path: allocates only on a match.
     fn observe(&mut self, request: &Request<'_>);
+
+    /// Whether it takes requests that are alike as a [`Run`].
+    const TAKES_RUNS: bool = false;
+
+    /// Takes note of all requests of a run: what [`Detector::observe`] makes of them but for what
+    /// [`Detector::observe_each`] does.
+    fn observe_run(&mut self, _run: &Run) {}
+
+    /// Takes note of what a run does not have of one of its requests.
+    fn observe_each(&mut self, _request: &Request<'_>) {}
 
     /// Adds what another instance has noted. Associative and commutative.
     fn merge(&mut self, other: Self);

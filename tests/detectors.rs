@@ -8,13 +8,13 @@
     reason = "tests may, their helpers too"
 )]
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{cmp::Reverse, collections::BTreeSet, fs, io::Read, path::PathBuf};
 
 use proptest::prelude::*;
 use satrail::{
     detect::{
-        CATALOGUE, Context, Detectors, LogFacts, Memo, MetricContext, Settings, metric_coverage,
-        metric_findings, reads_metric, reads_sample,
+        CATALOGUE, Context, Detectors, LogFacts, Memo, MetricContext, Runs, Settings,
+        metric_coverage, metric_findings, reads_metric, reads_sample,
     },
     event::{Event, Parser},
     finding::{Finding, SubjectKind, Timestamp},
@@ -107,6 +107,8 @@ struct State {
     archive: Archive,
     #[serde(skip)]
     memo: Memo,
+    #[serde(skip)]
+    runs: Runs,
 }
 
 impl State {
@@ -142,6 +144,18 @@ impl State {
         let request = self.memo.request(event);
         self.log.observe_request(request.aspects());
         self.detectors.observe(&request);
+    }
+
+    /// The same, but that requests which are alike may be put off.
+    fn observe_in_runs(&mut self, event: &Event<'_>) {
+        self.log.observe(event);
+        let request = self.memo.request(event);
+        self.log.observe_request(request.aspects());
+        self.runs.observe(&mut self.detectors, &request);
+    }
+
+    fn settle(&mut self) {
+        self.runs.settle(&mut self.detectors);
     }
 
     fn observe_all(&mut self, events: &[Event<'_>]) {
@@ -271,6 +285,42 @@ fn interest_leaves_out_only_what_changes_nothing() {
         bytes(&asked) == bytes(&shown),
         "an INTEREST leaves out requests that its detector takes note of, or a memo says something else than the line"
     );
+}
+
+/// A run comes to what its requests come to one by one, whenever it is shown: with the places that a scan has, and with
+/// all requests of a kind in one long run, in any order.
+#[test]
+fn runs_come_to_what_their_requests_come_to() {
+    let mut text = String::new();
+    let sample = fs::File::open(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("data/audit/audit-2026-11-22T04-26-06.000.log.gz"),
+    )
+    .unwrap();
+    flate2::read::MultiGzDecoder::new(sample)
+        .read_to_string(&mut text)
+        .unwrap();
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut parsers = Vec::new();
+    let mut events = parsed(&lines, &mut parsers);
+    let bytes = |state: &State| postcard::to_stdvec(state).unwrap();
+    let mut whole = State::default();
+    whole.observe_all(&events);
+    for by_kind in [false, true] {
+        if by_kind {
+            events.sort_by_key(|event| (event.verb.read().into_owned(), Reverse(event.origin)));
+        }
+        let mut state = State::default();
+        for event in &events {
+            state.observe_in_runs(event);
+        }
+        assert!(bytes(&state) != bytes(&whole), "nothing was put off");
+        state.settle();
+        assert!(
+            bytes(&state) == bytes(&whole),
+            "runs come to something else"
+        );
+    }
 }
 
 #[test]
@@ -481,8 +531,9 @@ proptest! {
             states[draw(parts)].scrape(&scrape);
         }
         for event in &events {
-            states[draw(parts)].observe(event);
+            states[draw(parts)].observe_in_runs(event);
         }
+        states.iter_mut().for_each(State::settle);
         while states.len() > 1 {
             let other = states.swap_remove(draw(states.len())).through_a_file();
             let at = draw(states.len());

@@ -132,6 +132,27 @@ macro_rules! registry {
                 })+
             }
 
+            /// Shows one request that will be shown as part of a run to every detector that is interested in it by
+            /// itself.
+            pub(super) fn observe_each(&mut self, request: &Request<'_>) {
+                $(if <$module::$Type as Detector>::INTEREST.covers(request.aspects()) {
+                    if <$module::$Type as Detector>::TAKES_RUNS {
+                        self.$module.observe_each(request);
+                    } else {
+                        self.$module.observe(request);
+                    }
+                })+
+            }
+
+            /// Shows one run to every detector that takes runs and is interested in what it is.
+            pub(super) fn observe_run(&mut self, run: &Run) {
+                $(if <$module::$Type as Detector>::TAKES_RUNS
+                    && <$module::$Type as Detector>::INTEREST.covers(run.aspects)
+                {
+                    self.$module.observe_run(run);
+                })+
+            }
+
             /// Shows every detector one request, interested or not: what [`Detectors::observe`] must come to.
             pub fn observe_all(&mut self, request: &Request<'_>) {
                 $(self.$module.observe(request);)+

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::ServiceAccount;
 
-use super::{Merge, Request};
+use super::{Merge, Request, memo::Caller};
 
 /// One piece of state for each key, usually the user name of a ServiceAccount.
 ///
@@ -36,7 +36,12 @@ impl<T: Merge> PerAccount<T> {
 
     /// [`PerAccount::note`] with the user name of `request`.
     pub(super) fn note_user(&mut self, request: &Request<'_>, change: impl FnOnce(&mut T)) {
-        let (seat, user) = (request.caller.seat, request.user_name());
+        self.note_caller(request.caller, change);
+    }
+
+    /// [`PerAccount::note`] with the user name of `caller`.
+    pub(super) fn note_caller(&mut self, caller: &Caller, change: impl FnOnce(&mut T)) {
+        let (seat, user) = (caller.seat, &*caller.user);
         let known = self.seats.get(seat).copied().unwrap_or(NOBODY);
         if let Some((key, state)) = self.entries.get_mut(known as usize)
             && key == user

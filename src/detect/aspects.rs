@@ -226,6 +226,12 @@ impl Aspects {
         self.0 & others.0 == others.0
     }
 
+    /// Whether any of `others` is among these.
+    #[must_use]
+    pub const fn meets(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
     /// One set of both. `|` for constants.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

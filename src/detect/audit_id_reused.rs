@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount,
-    audit_ids::{Sample, Sighting, Uses},
+    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount, Run,
+    audit_ids::{self, Sample, Sighting, Uses},
+    by_seat::BySeat,
     caller::{self, SHOWN},
     draft::draft,
     request::Request,
@@ -79,6 +80,9 @@ const MANY: u64 = 3;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AuditIdReused {
     users: PerAccount<Sample>,
+    /// No state: which IDs are not kept is known without looking at the user's others.
+    #[serde(skip)]
+    largest: BySeat<u64>,
 }
 
 /// An ID that a user has reused.
@@ -91,9 +95,28 @@ struct Reused<'a> {
 impl Detector for AuditIdReused {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::EVERYTHING;
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         self.users.note_user(event, |sample| sample.add(event));
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        self.users
+            .note_caller(&run.caller, |sample| sample.count(run.count()));
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        let largest = self.largest.get(event.caller);
+        if largest.is_some_and(|largest| audit_ids::is_beyond(largest, event)) {
+            return;
+        }
+        let known = &mut self.largest;
+        self.users.note_user(event, |sample| {
+            if let Some(largest) = sample.keep(event) {
+                known.set(event.caller, largest);
+            }
+        });
     }
 
     fn merge(&mut self, other: Self) {

@@ -1,23 +1,20 @@
 //! Which requests carry an audit ID, for as many IDs of a user as memory allows, the same ones whatever the
 //! order.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+mod uses;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{finding::Timestamp, source::Origin};
+use super::{Merge, by_hash::ByHash, request::Request};
 
-use super::{Merge, deed::Deed, keyed, request::Request};
+use uses::Id;
+pub(super) use uses::{Sighting, Uses};
 
 /// How many IDs that look like the server's own are kept.
 const MADE: usize = 128;
 /// How many others.
 const CHOSEN: usize = 64;
-/// How many requests of one ID.
-const KEPT: usize = 16;
-/// How much of an ID's text is kept, in bytes: a client may send a megabyte. IDs are told apart by hash.
-const SHOWN: usize = 256;
 /// Where the dashes of a UUID stand.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
@@ -39,66 +36,42 @@ pub(super) struct Sample {
 /// The `MOST` IDs with the smallest hashes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Ids<const MOST: usize> {
-    kept: BTreeMap<u64, Uses>,
+    kept: ByHash<Uses>,
     dropped: bool,
-}
-
-/// The requests with one ID: the `KEPT` with the smallest hashes, and a count of the others.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Uses {
-    id: Id,
-    /// The one with the smallest hash; nearly always the only one.
-    first: Sighting,
-    /// The others, by hash.
-    more: Vec<Sighting>,
-    /// Events of requests that are not kept.
-    beyond: u64,
-}
-
-/// One request, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sighting {
-    key: u64,
-    /// How often it was seen: more than once if it was delivered twice.
-    seen: u64,
-    pub(super) time: Option<Timestamp>,
-    pub(super) identity: u64,
-    pub(super) origin: Origin,
-    /// A hash of verb and URI.
-    pub(super) what: u64,
-    /// Whether it changed something, read secrets, made a token or entered a pod.
-    pub(super) grave: bool,
-    /// Whether kube-apiserver may have passed it on to an aggregated API server.
-    pub(super) aggregated: bool,
-}
-
-/// An ID: a UUID's digits without its dashes, so that nothing is allocated for it, or any text.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Id {
-    Uuid([u8; 32]),
-    Text(String),
 }
 
 impl Sample {
     /// Takes note of one request. For nearly all of them that is a hash and a comparison.
     pub(super) fn add(&mut self, event: &Request<'_>) {
-        self.requests += 1;
+        self.count(1);
+        self.keep(event);
+    }
+
+    /// Counts `requests` whose IDs are shown to [`Sample::keep`].
+    pub(super) const fn count(&mut self, requests: u64) {
+        self.requests += requests;
+    }
+
+    /// Keeps the ID of one request if it is among those with the smallest hashes. Says which hash is too large if
+    /// it is one like the server's and is not.
+    pub(super) fn keep(&mut self, event: &Request<'_>) -> Option<u64> {
         let id = event.audit_id.read();
         let id = id.as_bytes();
         if id.is_empty() {
             self.without_id += 1;
         } else if is_uuid_shaped(id) {
             self.made.add(id, event);
+            return self.made.kept.last().filter(|_| self.made.dropped);
         } else {
             self.chosen_by_client += 1;
             self.chosen.add(id, event);
         }
+        None
     }
 
     /// The IDs kept, with their hashes.
     pub(super) fn ids(&self) -> impl Iterator<Item = (u64, &Uses)> {
-        let all = self.made.kept.iter().chain(&self.chosen.kept);
-        all.map(|(&hash, uses)| (hash, uses))
+        self.made.kept.iter().chain(self.chosen.kept.iter())
     }
 
     /// All requests.
@@ -128,24 +101,26 @@ fn is_uuid_shaped(id: &[u8]) -> bool {
     id.len() == 36 && DASHES.iter().all(|&at| id[at] == b'-') && id[14] == b'4'
 }
 
+/// Whether the ID of `event` is one like the server's own, and its hash is larger than `largest`: where that is what
+/// [`Sample::keep`] has said, it is certain not to be kept, since more IDs only make the largest one smaller.
+pub(super) fn is_beyond(largest: u64, event: &Request<'_>) -> bool {
+    let id = event.audit_id.read();
+    is_uuid_shaped(id.as_bytes()) && xxh3_64(id.as_bytes()) > largest
+}
+
 impl<const MOST: usize> Ids<MOST> {
     fn add(&mut self, id: &[u8], event: &Request<'_>) {
         let hash = xxh3_64(id);
         let full = self.kept.len() >= MOST;
-        if full
-            && self
-                .kept
-                .last_key_value()
-                .is_some_and(|(&last, _)| hash > last)
-        {
+        if full && self.kept.last().is_some_and(|last| hash > last) {
             self.dropped = true;
             return;
         }
         let sighting = Sighting::of(event);
-        if let Some(uses) = self.kept.get_mut(&hash) {
+        if let Some(uses) = self.kept.get_mut(hash) {
             uses.add(sighting);
         } else {
-            self.kept.insert(hash, Uses::new(Id::of(id), sighting));
+            self.kept.entry(hash, || Uses::new(Id::of(id), sighting));
             self.shrink();
         }
     }
@@ -153,11 +128,10 @@ impl<const MOST: usize> Ids<MOST> {
     fn merge(&mut self, other: Self) {
         self.dropped |= other.dropped;
         for (hash, theirs) in other.kept {
-            match self.kept.get_mut(&hash) {
-                Some(ours) => ours.merge(theirs),
-                None => {
-                    self.kept.insert(hash, theirs);
-                }
+            if let Some(ours) = self.kept.get_mut(hash) {
+                ours.merge(theirs);
+            } else {
+                self.kept.entry(hash, || theirs);
             }
         }
         self.shrink();
@@ -169,136 +143,6 @@ impl<const MOST: usize> Ids<MOST> {
             self.dropped = true;
         }
     }
-}
-
-impl Uses {
-    const fn new(id: Id, first: Sighting) -> Self {
-        Self {
-            id,
-            first,
-            more: Vec::new(),
-            beyond: 0,
-        }
-    }
-
-    fn add(&mut self, mut new: Sighting) {
-        match new.key.cmp(&self.first.key) {
-            Ordering::Equal => return self.first.join(new),
-            Ordering::Less => std::mem::swap(&mut self.first, &mut new),
-            Ordering::Greater => {}
-        }
-        match self.more.binary_search_by_key(&new.key, |known| known.key) {
-            Ok(at) => self.more[at].join(new),
-            Err(at) => self.more.insert(at, new),
-        }
-        let dropped = self.more.drain(self.more.len().min(KEPT - 1)..);
-        self.beyond += dropped.map(|sighting| sighting.seen).sum::<u64>();
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.beyond += other.beyond;
-        for sighting in other.more.into_iter().chain([other.first]) {
-            self.add(sighting);
-        }
-    }
-
-    /// The ID, or what it begins with if it is long.
-    pub(super) fn id(&self) -> String {
-        match &self.id {
-            Id::Uuid(digits) => {
-                let text = String::from_utf8_lossy(digits);
-                let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-                format!(
-                    "{}-{}-{}-{}-{}",
-                    part(0, 8),
-                    part(8, 12),
-                    part(12, 16),
-                    part(16, 20),
-                    part(20, text.len())
-                )
-            }
-            Id::Text(text) => text.clone(),
-        }
-    }
-
-    /// How many requests carried it; beyond 16, lines that were delivered twice count twice.
-    pub(super) fn count(&self) -> u64 {
-        1 + self.more.len() as u64 + self.beyond
-    }
-
-    /// The requests that are kept, by time.
-    pub(super) fn requests(&self) -> Vec<&Sighting> {
-        let mut requests: Vec<&Sighting> = self.more.iter().chain([&self.first]).collect();
-        requests.sort_by_key(|request| (request.time, request.key));
-        requests
-    }
-}
-
-impl Sighting {
-    fn of(event: &Request<'_>) -> Self {
-        let uri = event.uri();
-        let grave = match event.deed() {
-            Deed::Discovered | Deed::Refused | Deed::Failed | Deed::Read | Deed::Attempted => false,
-            Deed::Changed | Deed::ReadSecrets | Deed::Entered | Deed::Minted | Deed::WroteRbac => {
-                true
-            }
-        };
-        Self {
-            key: event.key().0,
-            seen: 1,
-            time: event.time(),
-            identity: event.identity(),
-            origin: event.origin,
-            what: keyed::hash(0, &[&event.verb.read(), uri]),
-            grave,
-            aggregated: is_aggregated(uri),
-        }
-    }
-
-    /// The same request once more: where it stands and what it did must not depend on which came first.
-    fn join(&mut self, other: Self) {
-        self.seen += other.seen;
-        self.grave |= other.grave;
-        let order = |sighting: &Self| (sighting.identity, sighting.origin, sighting.time);
-        if order(&other) < order(self) {
-            (self.identity, self.origin, self.time) = (other.identity, other.origin, other.time);
-        }
-    }
-}
-
-impl Id {
-    fn of(id: &[u8]) -> Self {
-        if is_uuid_shaped(id) && id.is_ascii() {
-            let mut digits = [0; 32];
-            for (to, from) in [
-                (0..8, 0..8),
-                (8..12, 9..13),
-                (12..16, 14..18),
-                (16..20, 19..23),
-                (20..32, 24..36),
-            ] {
-                digits[to].copy_from_slice(&id[from]);
-            }
-            Self::Uuid(digits)
-        } else {
-            let mut text = String::from_utf8_lossy(id).into_owned();
-            let cut = (0..=SHOWN.min(text.len()))
-                .rev()
-                .find(|&at| text.is_char_boundary(at));
-            text.truncate(cut.unwrap_or_default());
-            Self::Text(text)
-        }
-    }
-}
-
-/// Whether a path may be served by an aggregated API server: a group that is not one of Kubernetes' own
-/// (`apps` and the like have no dot, the others end with `k8s.io`; the metrics APIs are aggregated).
-fn is_aggregated(uri: &str) -> bool {
-    let Some(rest) = uri.strip_prefix("/apis/") else {
-        return false;
-    };
-    let group = rest.split(['/', '?']).next().unwrap_or_default();
-    group.contains('.') && (!group.ends_with(".k8s.io") || group.ends_with("metrics.k8s.io"))
 }
 
 impl Merge for Sample {
@@ -316,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{detect::Memo, event::Parser};
+    use crate::{detect::Memo, event::Parser, source::Origin};
 
     /// One user's requests, each by the number of its ID and the second at which it came.
     fn lines(requests: &[(u16, u8)]) -> Vec<String> {
@@ -378,24 +222,9 @@ mod tests {
     fn a_constant_id_is_counted_beyond_what_is_kept() {
         let requests: Vec<(u16, u8)> = (0..50).map(|second| (1, second)).collect();
         let sample = sample(&lines(&requests), 0);
-        let (_, uses) = sample.ids().next().unwrap();
-        assert_eq!((uses.count(), uses.requests().len()), (50, KEPT));
-        assert_eq!(uses.id(), "00000000-0000-4000-8000-000000000001");
+        let (_, known) = sample.ids().next().unwrap();
+        assert_eq!((known.count(), known.requests().len()), (50, uses::KEPT));
+        assert_eq!(known.id(), "00000000-0000-4000-8000-000000000001");
         assert!(sample.is_exact());
-    }
-
-    #[test]
-    fn aggregated_groups_are_told_from_kubernetes_own() {
-        for (uri, expected) in [
-            ("/apis/project.openshift.io/v1/projects", true),
-            ("/apis/metrics.k8s.io/v1beta1/nodes", true),
-            ("/apis/custom.metrics.k8s.io/v1beta2", true),
-            ("/apis/apps/v1/deployments", false),
-            ("/apis/rbac.authorization.k8s.io/v1/roles", false),
-            ("/api/v1/namespaces/shop/pods", false),
-            ("/apis", false),
-        ] {
-            assert_eq!(is_aggregated(uri), expected, "{uri}");
-        }
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Finding;
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Series,
-    Tally, broken_client, few::Few, keyed, request::Request, smallest::Smallest,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Run,
+    Series, Tally, broken_client, few::Few, keyed, request::Request, smallest::Smallest,
     token_request_failing::Spell,
 };
 
@@ -167,6 +167,7 @@ impl Detector for AuthenticationFailing {
     const ABOUT: &'static About = &ABOUT;
     // What a client succeeded in tells what its 401s mean.
     const INTEREST: Interest = Interest::EVERYTHING;
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         let caller = event.caller;
@@ -197,6 +198,19 @@ impl Detector for AuthenticationFailing {
         if let Some(working) = self.working.slot(hash, Working::default) {
             working.address = caller.address_hash;
             working.seen.add(event);
+            let new = || User(caller.user.to_string());
+            working.users.slot(caller.user_hash, new);
+        }
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        let caller = &run.caller;
+        if caller.address.is_none() || run.aspects.has(Aspects::ANONYMOUS) {
+            return;
+        }
+        if let Some(working) = self.working.slot(caller.client_hash, Working::default) {
+            working.address = caller.address_hash;
+            working.seen.add_run(run);
             let new = || User(caller.user.to_string());
             working.users.slot(caller.user_hash, new);
         }

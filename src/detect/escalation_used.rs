@@ -9,15 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Finding, Timestamp};
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Tally,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Run,
+    Tally,
     caller::SHOWN,
     deed::Deed,
     grant::Grant,
     keyed::{self, Keyed},
+    memo::{Caller, Notes},
     outcome::Outcome,
     rbac::{self, RbacWrite},
     request::Request,
     rights::Weight,
+    smallest::Smallest,
     tally::earliest,
     writes::shortened,
 };
@@ -88,7 +91,7 @@ const USED: usize = 8192;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct EscalationUsed {
     written: Keyed<Written, WRITTEN>,
-    used: Keyed<Use, USED>,
+    used: Smallest<Use, USED>,
     uses: u64,
 }
 
@@ -114,6 +117,9 @@ struct Writer {
 /// What one user did by one binding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Use {
+    /// Whose it is, and the annotation that names the binding.
+    user: String,
+    reason: String,
     evidence: EvidenceSet,
     deeds: BTreeMap<Deed, u64>,
     requests: Keyed<Count>,
@@ -128,10 +134,20 @@ impl Detector for EscalationUsed {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::ANONYMOUS).and(Aspects::RBAC));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         self.observe_write(event);
         self.observe_use(event);
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if !run.aspects.meets(Aspects::ACCOUNT.and(Aspects::ANONYMOUS)) {
+            return;
+        }
+        if let Some(used) = self.used_by(&run.caller, &run.notes, run.count()) {
+            used.add_run(run);
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -141,11 +157,10 @@ impl Detector for EscalationUsed {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let used = self.used.sorted().into_iter();
-        used.filter_map(|(name, trail)| {
-            let (user, reason) = name.split_once('\0')?;
-            let grant = Grant::parse(reason)?;
-            self.judge(user, &grant, trail, context)
+        let used = self.used.iter();
+        used.filter_map(|(_, trail)| {
+            let grant = Grant::parse(&trail.reason)?;
+            self.judge(&trail.user, &grant, trail, context)
         })
         .collect()
     }
@@ -191,18 +206,25 @@ impl EscalationUsed {
         if !by.has(Aspects::ACCOUNT) && !by.has(Aspects::ANONYMOUS) {
             return;
         }
-        let Some((literal, reason)) = &event.notes.reason else {
-            return;
-        };
-        if !literal.starts_with("RBAC: allowed by ") {
-            return;
-        }
-        self.uses += 1;
-        let key = keyed::hash(event.caller.user_hash, &[literal]);
-        let name = || format!("{}\0{reason}", event.user_name());
-        if let Some(used) = self.used.slot(key, name) {
+        if let Some(used) = self.used_by(event.caller, event.notes, 1) {
             used.add(event);
         }
+    }
+
+    /// What `caller` did by the binding that allowed `requests` more.
+    fn used_by(&mut self, caller: &Caller, notes: &Notes, requests: u64) -> Option<&mut Use> {
+        let (literal, reason) = notes.reason.as_ref()?;
+        if !literal.starts_with("RBAC: allowed by ") {
+            return None;
+        }
+        self.uses += requests;
+        let key = keyed::hash(caller.user_hash, &[literal]);
+        let new = || Use {
+            user: caller.user.to_string(),
+            reason: reason.to_string(),
+            ..Use::default()
+        };
+        self.used.slot(key, new)
     }
 
     /// What it comes to that `user` did what `grant` allows.
@@ -287,6 +309,22 @@ impl Use {
         }
     }
 
+    fn add_run(&mut self, run: &Run) {
+        self.evidence.add_firsts(&run.evidence);
+        *self.deeds.entry(run.deed()).or_default() += run.count();
+        let (caller, kind) = (&run.caller, &run.kind);
+        let request = || kind.words.to_string();
+        if let Some(count) = self.requests.slot(kind.hash_with_code, request) {
+            count.0 += run.count();
+        }
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_run(caller.address_hash, address, run);
+        }
+        if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
+            self.credentials.add_run(hash, id, run);
+        }
+    }
+
     fn count(&self, wanted: &[Deed]) -> u64 {
         let counted = self.deeds.iter().filter(|(deed, _)| wanted.contains(deed));
         counted.map(|(_, n)| n).sum()
@@ -327,6 +365,9 @@ impl Merge for Writer {
 
 impl Merge for Use {
     fn merge(&mut self, other: Self) {
+        // The same for all that one hash stands for; empty in what was just made.
+        self.user = std::mem::take(&mut self.user).max(other.user);
+        self.reason = std::mem::take(&mut self.reason).max(other.reason);
         self.evidence.merge(other.evidence);
         for (deed, count) in other.deeds {
             *self.deeds.entry(deed).or_default() += count;

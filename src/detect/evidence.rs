@@ -109,6 +109,35 @@ impl EvidenceSet {
         self.keep(noted, early, false);
     }
 
+    /// Whether an event that is later than the first ones changes nothing but the count.
+    pub(super) const fn has_all_firsts(&self) -> bool {
+        self.first.len() >= KEPT
+    }
+
+    /// Counts an event that is not among the first ones.
+    pub(super) fn add_one_more(&mut self, time: Timestamp) {
+        self.count += 1;
+        self.last_seen = self.last_seen.max(Some(time));
+    }
+
+    /// The first event.
+    pub(super) fn first_entry(&self) -> Option<&Entry> {
+        self.first.first()
+    }
+
+    /// Adds what a set that has no last events has counted.
+    pub(super) fn add_firsts(&mut self, other: &Self) {
+        self.count += other.count;
+        self.first_seen = earliest(self.first_seen, other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        for entry in &other.first {
+            if self.first.len() < KEPT || self.first.last().is_some_and(|last| entry < last) {
+                insert(&mut self.first, entry.clone());
+                self.first.truncate(KEPT);
+            }
+        }
+    }
+
     fn keep(&mut self, noted: &impl Noted, early: bool, late: bool) {
         if !early && !late {
             return;
@@ -210,6 +239,24 @@ impl Glimpse {
     /// The time of the last event.
     pub(super) const fn last_seen(&self) -> Option<Timestamp> {
         self.last_seen
+    }
+}
+
+impl Glimpse {
+    /// Counts what `set` has counted.
+    pub(super) fn add_set(&mut self, set: &EvidenceSet) {
+        self.count += set.count;
+        self.last_seen = self.last_seen.max(set.last_seen);
+        let Some(entry) = set.first_entry() else {
+            return;
+        };
+        let order = |entry: &Entry| by_time(entry.time);
+        let known = self.first.take();
+        self.first = Some(match known {
+            Some(known) if order(&known) < order(entry) => known,
+            Some(known) => known.first_of(entry.clone()),
+            None => entry.clone(),
+        });
     }
 }
 

@@ -2,40 +2,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Merge;
+use super::{Merge, by_hash::ByHash};
 
 /// Values by the hash of their names, for up to `KEPT` names.
 ///
-/// Beyond, those with the smallest hashes are kept, exactly, as in [`Keyed`](super::Keyed). A sorted vector and not a
-/// map, whose nodes would be mostly empty: nearly all have one value or two.
+/// Beyond, those with the smallest hashes are kept, exactly, as in [`Keyed`](super::Keyed).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "V: Deserialize<'de>"))]
 pub(super) struct Few<V, const KEPT: usize> {
-    kept: Vec<(u64, V)>,
+    kept: ByHash<V>,
     dropped: bool,
 }
 
 impl<V, const KEPT: usize> Few<V, KEPT> {
     /// The value that `hash` stands for, unless it is dropped; `make` is called if it is new.
     pub(super) fn slot(&mut self, hash: u64, make: impl FnOnce() -> V) -> Option<&mut V> {
-        let at = match self.kept.iter().position(|(known, _)| *known >= hash) {
-            Some(at) if self.kept[at].0 == hash => return Some(&mut self.kept[at].1),
-            Some(at) => at,
-            None => self.kept.len(),
-        };
-        if self.kept.len() >= KEPT {
+        if self.kept.len() >= KEPT && self.kept.get(hash).is_none() {
             self.dropped = true;
-            if at >= KEPT {
+            if self.kept.last().is_some_and(|last| hash > last) {
                 return None;
             }
-            self.kept.pop();
+            self.kept.pop_last();
         }
-        self.kept.insert(at, (hash, make()));
-        Some(&mut self.kept[at].1)
+        Some(self.kept.entry(hash, make))
     }
 
     /// The values, in an order that says nothing.
     pub(super) fn iter(&self) -> impl Iterator<Item = &V> {
-        self.kept.iter().map(|(_, value)| value)
+        self.kept.values()
     }
 
     /// Whether there were more.
@@ -58,7 +52,7 @@ impl<V: Merge, const KEPT: usize> Merge for Few<V, KEPT> {
 impl<V, const KEPT: usize> Default for Few<V, KEPT> {
     fn default() -> Self {
         Self {
-            kept: Vec::new(),
+            kept: ByHash::default(),
             dropped: false,
         }
     }

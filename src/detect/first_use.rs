@@ -13,11 +13,11 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    PerAccount, Request, Settings,
+    PerAccount, Request, Run, Settings,
     advice::{end_tokens, pods_of, rights_of, times},
     caller::SHOWN,
     draft::draft,
-    habits::{Habits, Kind, Network},
+    habits::{Habits, Kind},
     novelty::{Cluster, New, Novelty},
     tally::earliest,
     uses::{Use, Uses},
@@ -128,6 +128,7 @@ impl FirstUse {
 impl Detector for FirstUse {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::ACCOUNT.and(Aspects::NODE));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         let Some(time) = event.time() else { return };
@@ -135,14 +136,27 @@ impl Detector for FirstUse {
             self.accounts
                 .note_user(event, |habits| habits.add(time, event));
         } else if event.user.name.starts_with("system:node:") {
-            if let Some(range) = event.peer().and_then(|peer| Network::of(&peer.read())) {
-                self.nodes
-                    .add(range.hash(), time, event, || range.to_string());
+            if let Some((range, hash)) = event.caller.range {
+                self.nodes.add(hash, time, event, || range.to_string());
             }
         } else {
             return;
         }
         self.since = earliest(self.since, Some(time));
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if run.caller.account().is_some() {
+            self.accounts
+                .note_caller(&run.caller, |habits| habits.add_run(run));
+        } else if run.aspects.has(Aspects::NODE) {
+            if let Some((range, hash)) = run.caller.range {
+                self.nodes.add_run(hash, run, || range.to_string());
+            }
+        } else {
+            return;
+        }
+        self.since = earliest(self.since, Some(run.first()));
     }
 
     fn merge(&mut self, other: Self) {

@@ -2,8 +2,6 @@
 //!
 //! Knows when each of these was seen first and last, and nothing of learning periods or of findings.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,14 +9,7 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{
-    Merge,
-    deed::{self, Deed},
-    keyed,
-    request::Request,
-    tally::earliest,
-    uses::Uses,
-};
+use super::{Merge, Run, deed::Deed, keyed, request::Request, tally::earliest, uses::Uses};
 
 /// What a habit is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,15 +82,45 @@ impl Habits {
         self.last = self.last.max(Some(time));
         self.hours.add(time);
         self.add_action(time, event);
-        if let Some(range) = event.peer().and_then(|peer| Network::of(&peer.read())) {
+        let caller = event.caller;
+        if let Some((range, hash)) = caller.range {
             let uses = &mut self.uses[Kind::Range as usize];
-            uses.add(range.hash(), time, event, || range.to_string());
+            uses.add(hash, time, event, || range.to_string());
         }
-        let product = client_name(event.agent());
-        if !product.is_empty() {
+        if !caller.product.is_empty() {
             let uses = &mut self.uses[Kind::Agent as usize];
-            let hash = keyed::hash(0, &[product]);
-            uses.add(hash, time, event, || clipped(product));
+            uses.add(caller.product_hash, time, event, || {
+                clipped(&caller.product)
+            });
+        }
+    }
+
+    /// Takes note of the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        self.last = self.last.max(Some(run.last));
+        for &(second, _) in run.seconds() {
+            let start = Timestamp::from_micros(second.saturating_mul(1_000_000));
+            self.hours.add(start.max(run.first()));
+        }
+        let discovery = run.namespace.is_none() && run.deed() == Deed::Discovered;
+        if !discovery && !run.kind.records_event {
+            let kind = &run.kind;
+            let uses = &mut self.uses[Kind::Action as usize];
+            uses.add_run(kind.habit_hash, run, || clipped(&kind.habit));
+            if let Some(name) = run.namespace.as_deref() {
+                let name = if name.is_empty() { "*" } else { name };
+                let uses = &mut self.uses[Kind::Namespace as usize];
+                uses.add_run(keyed::hash(0, &[name]), run, || clipped(name));
+            }
+        }
+        let caller = &run.caller;
+        if let Some((range, hash)) = caller.range {
+            let uses = &mut self.uses[Kind::Range as usize];
+            uses.add_run(hash, run, || range.to_string());
+        }
+        if !caller.product.is_empty() {
+            let uses = &mut self.uses[Kind::Agent as usize];
+            uses.add_run(caller.product_hash, run, || clipped(&caller.product));
         }
     }
 
@@ -108,26 +129,21 @@ impl Habits {
     fn add_action(&mut self, time: Timestamp, event: &Request<'_>) {
         let discovery = event.object.is_none() && event.deed() == Deed::Discovered;
         let nobodys = event.code == Some(429) || event.impersonated_user.is_some();
-        if discovery || nobodys || records_event(event) {
+        if discovery || nobodys {
             return;
         }
-        let (action, namespace) = if lacks_the_right(event) {
+        let refused = lacks_the_right(event);
+        if event.kind.records_event && !refused {
+            return;
+        }
+        let (action, namespace) = if refused {
             (Kind::RefusedAction, Kind::RefusedNamespace)
         } else {
             (Kind::Action, Kind::Namespace)
         };
         let uses = &mut self.uses[action as usize];
-        if event.verb == "watch" {
-            // An informer lists only when it starts, and watches all the time: the same habit.
-            let listing = Event {
-                verb: Text::plain("list"),
-                ..**event
-            };
-            let hash = deed::request_hash(&listing, 0);
-            uses.add(hash, time, event, || clipped(&deed::describe(&listing)));
-        } else {
-            uses.add(event.kind.hash, time, event, || clipped(event.words()));
-        }
+        let kind = event.kind;
+        uses.add(kind.habit_hash, time, event, || clipped(&kind.habit));
         if let Some(object) = event.object {
             let name = object.namespace.read();
             let name = if name.is_empty() { "*" } else { &name };
@@ -211,51 +227,6 @@ impl Hours {
     }
 }
 
-/// The network that an address is told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Network {
-    V4(Ipv4Addr),
-    V6(Ipv6Addr),
-}
-
-impl Network {
-    /// That of `address`; `None` if it is none.
-    pub(super) fn of(address: &str) -> Option<Self> {
-        let address: IpAddr = address.parse().ok()?;
-        Some(match address.to_canonical() {
-            IpAddr::V4(v4) => {
-                let [a, b, ..] = v4.octets();
-                Self::V4(Ipv4Addr::new(a, b, 0, 0))
-            }
-            IpAddr::V6(v6) => {
-                let [a, b, c, ..] = v6.segments();
-                Self::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-            }
-        })
-    }
-
-    pub(super) fn hash(self) -> u64 {
-        match self {
-            Self::V4(v4) => keyed::hash(u64::from(v4.to_bits()), &["v4"]),
-            // The lower 80 bits are zero.
-            Self::V6(v6) => {
-                let [a, b, c, ..] = v6.segments();
-                let number = [a, b, c].map(u64::from);
-                keyed::hash(number[0] << 32 | number[1] << 16 | number[2], &["v6"])
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Network {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::V4(v4) => write!(f, "{v4}/16"),
-            Self::V6(v6) => write!(f, "{v6}/48"),
-        }
-    }
-}
-
 /// What a client calls itself, without version and what follows: `kubectl` of `kubectl/v1.37.1 (linux/amd64) …`,
 /// `backup` of `backup-2.4`. Empty if there is nothing else.
 #[must_use]
@@ -271,12 +242,6 @@ pub fn client_name(agent: &str) -> &str {
     name.get(..version.unwrap_or(name.len()))
         .unwrap_or(name)
         .trim()
-}
-
-/// The network that an address is told apart by: `10.244.0.0/16`, `2001:db8:12::/48`; `None` for what is no address.
-#[must_use]
-pub fn address_range(address: &str) -> Option<String> {
-    Some(Network::of(address)?.to_string())
 }
 
 /// What first uses call an action that other findings call `described`: a watch is a list.
@@ -299,13 +264,22 @@ fn lacks_the_right(event: &Request<'_>) -> bool {
     event.refused() && !allowed()
 }
 
+/// The same request as a habit: an informer lists only when it starts, and watches all the time.
+pub(super) fn habit<'a>(event: &Event<'a>) -> Event<'a> {
+    let mut habit = *event;
+    if event.verb == "watch" {
+        habit.verb = Text::plain("list");
+    }
+    habit
+}
+
 /// Whether it writes down an Event: programs do when something happens at last, however long that takes.
-fn records_event(event: &Request<'_>) -> bool {
+pub(super) fn records_event(event: &Event<'_>) -> bool {
     let recorded = event.object.is_some_and(|object| {
         let group = object.group.is_empty() || object.group == "events.k8s.io";
         group && object.resource == "events"
     });
-    recorded && !lacks_the_right(event) && (event.verb == "create" || event.verb == "patch")
+    recorded && (event.verb == "create" || event.verb == "patch")
 }
 
 /// At most 100 characters: names come from clients, and many are kept.
@@ -352,21 +326,6 @@ mod tests {
         assert_eq!(habitual_action("watch secrets"), "list secrets");
         assert_eq!(habitual_action("watchers get"), "watchers get");
         assert_eq!(habitual_action(&"é".repeat(101)), "é".repeat(100));
-    }
-
-    #[test]
-    fn networks() {
-        for (address, expected) in [
-            ("10.244.3.7", Some("10.244.0.0/16")),
-            ("::ffff:10.244.9.9", Some("10.244.0.0/16")),
-            ("2001:db8:12:34::1", Some("2001:db8:12::/48")),
-            ("private", None),
-            ("", None),
-            ("10.0.0.1:443", None),
-        ] {
-            let network = Network::of(address).map(|network| network.to_string());
-            assert_eq!(network.as_deref(), expected, "{address}");
-        }
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    Merge, credential::Credential, few::Few, keyed, request::Request, sightings::Sightings,
+    Merge, Run, credential::Credential, few::Few, keyed, request::Request, sightings::Sightings,
     tally::earliest,
 };
 
@@ -62,13 +62,13 @@ pub(super) fn id_hash(id: Text<'_>) -> u64 {
 impl Holder {
     /// Takes note of one request.
     pub(super) fn add(&mut self, credential: &Credential<'_>, event: &Request<'_>) {
-        self.describe(credential, event);
+        self.describe(credential, event.user_name());
         self.count(credential.id.map(id_hash), event);
     }
 
-    /// Takes note of who `event`'s user is and which credential it has, and counts nothing yet.
-    pub(super) fn describe(&mut self, credential: &Credential<'_>, event: &Request<'_>) {
-        raise(&mut self.user, Some(event.user.name));
+    /// Takes note of who the user is and which credential it has, and counts nothing yet.
+    pub(super) fn describe(&mut self, credential: &Credential<'_>, user: &str) {
+        raise(&mut self.user, Some(Text::plain(user)));
         raise(&mut self.pod, credential.pod);
         raise(&mut self.pod_uid, credential.pod_uid);
         raise(&mut self.node, credential.node);
@@ -88,6 +88,17 @@ impl Holder {
             slot.last = slot.last.max(event.time());
         }
         self.sightings.add(event);
+    }
+
+    /// Counts the requests of `run`, whose credential has been described before.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        let id = run.caller.id_hash;
+        if let Some(slot) = id.and_then(|id| self.credentials.slot(id, Token::default)) {
+            slot.requests += run.count();
+            slot.first = earliest(slot.first, Some(run.first()));
+            slot.last = slot.last.max(Some(run.last));
+        }
+        self.sightings.add_run(run);
     }
 
     /// The account.

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    PerAccount, Series, Tally, activity,
+    PerAccount, Run, Series, Tally, activity,
     caller::{Callers, SHOWN},
     draft::draft,
     keyed::Keyed,
@@ -125,11 +125,19 @@ struct Errors {
 impl Detector for HotLoop {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
             self.accounts
                 .note_user(event, |outcomes| outcomes.add(event));
+        }
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if run.caller.account().is_some() {
+            self.accounts
+                .note_caller(&run.caller, |outcomes| outcomes.add_run(run));
         }
     }
 
@@ -166,6 +174,13 @@ impl Outcomes {
             }
         } else {
             self.errors.get_or_insert_default().add(event);
+        }
+    }
+
+    fn add_run(&mut self, run: &Run) {
+        let words = || run.kind.words.to_string();
+        if let Some(times) = self.through.slot(run.kind.hash, words) {
+            times.add_run(run);
         }
     }
 

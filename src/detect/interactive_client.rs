@@ -10,7 +10,8 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tallied,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Run,
+    Tallied,
     activity::Activity,
     caller::SHOWN,
     clients::{self, Tool, ToolKind},
@@ -131,11 +132,29 @@ impl Graded for Act {
 impl Detector for InteractiveClient {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
             self.accounts.note_user(event, |users| users.add(event));
         }
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        let caller = &run.caller;
+        if caller.account().is_none() {
+            return;
+        }
+        self.accounts.note_caller(caller, |users| {
+            let agent = users
+                .agents
+                .slot(caller.agent_hash, || caller.agent.to_string());
+            if let Some(known) = agent {
+                known.requests += run.count();
+                known.seen = known.seen.max(Seen::Workload);
+            }
+            users.workload |= caller.pod.is_some();
+        });
     }
 
     fn merge(&mut self, other: Self) {

@@ -1,11 +1,9 @@
 //! Values by name, for as many names as memory allows, the same ones whatever the order.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::Merge;
+use super::{Merge, by_hash::ByHash};
 
 /// Values by name, for up to `KEPT` names, 64 unless another number is given.
 ///
@@ -13,9 +11,10 @@ use super::Merge;
 /// kept in the end was kept all along, and which names these are does not depend on the order of the
 /// input, nor on how it was split. What a dropped name would have counted is lost here, so totals are
 /// kept beside it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "V: Deserialize<'de>"))]
 pub struct Keyed<V, const KEPT: usize = 64> {
-    kept: BTreeMap<u64, (String, V)>,
+    kept: ByHash<(String, V)>,
 }
 
 /// The hash that stands for a name made of `number` and `parts`.
@@ -28,28 +27,22 @@ pub(crate) fn hash(number: u64, parts: &[&str]) -> u64 {
 impl<V: Merge, const KEPT: usize> Keyed<V, KEPT> {
     /// The value that `hash` stands for, unless it is dropped; `name` is called if it is new.
     pub fn slot(&mut self, hash: u64, name: impl FnOnce() -> String) -> Option<&mut V> {
-        let full = self.kept.len() >= KEPT;
-        if full && !self.kept.contains_key(&hash) {
-            if self
-                .kept
-                .last_key_value()
-                .is_some_and(|(&last, _)| hash > last)
-            {
+        if self.kept.len() >= KEPT {
+            if self.kept.last().is_some_and(|last| hash > last) {
                 return None;
             }
-            self.kept.pop_last();
+            if self.kept.get(hash).is_none() {
+                self.kept.pop_last();
+            }
         }
         let new = || (name(), V::default());
-        Some(&mut self.kept.entry(hash).or_insert_with(new).1)
+        Some(&mut self.kept.entry(hash, new).1)
     }
 
     /// Adds what another part has counted.
     pub fn merge(&mut self, other: Self) {
         for (hash, (name, theirs)) in other.kept {
-            let ours = self
-                .kept
-                .entry(hash)
-                .or_insert_with(|| (name, V::default()));
+            let ours = self.kept.entry(hash, || (name, V::default()));
             ours.1.merge(theirs);
         }
         while self.kept.len() > KEPT {
@@ -58,18 +51,26 @@ impl<V: Merge, const KEPT: usize> Keyed<V, KEPT> {
     }
 }
 
+impl<V, const KEPT: usize> Default for Keyed<V, KEPT> {
+    fn default() -> Self {
+        Self {
+            kept: ByHash::default(),
+        }
+    }
+}
+
 impl<V, const KEPT: usize> Keyed<V, KEPT> {
     /// The value that `hash` stands for, if it is kept.
     #[must_use]
     pub fn get(&self, hash: u64) -> Option<&V> {
-        self.kept.get(&hash).map(|(_, value)| value)
+        self.kept.get(hash).map(|(_, value)| value)
     }
 
     /// How many names there were: exact below 64, from there on estimated from how dense their hashes lie.
     #[must_use]
     pub fn distinct(&self) -> u64 {
-        match self.kept.last_key_value() {
-            Some((&largest, _)) if self.kept.len() >= KEPT => {
+        match self.kept.last() {
+            Some(largest) if self.kept.len() >= KEPT => {
                 let share = (largest as f64 + 1.0) / (u64::MAX as f64 + 1.0);
                 #[expect(
                     clippy::cast_possible_truncation,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Attributes, Evidence, Timestamp};
 
 use super::{
-    Context, Merge, Peak, Series, Tally, activity,
+    Context, Merge, Peak, Run, Series, Tally, activity,
     caller::SHOWN,
     episode::Episode,
     keyed::Keyed,
@@ -33,7 +33,7 @@ pub(super) struct Load {
     addresses: Tally,
     pods: Tally,
     impersonated: Tally,
-    samples: Samples,
+    pub(super) samples: Samples,
 }
 
 /// What a window is made of.
@@ -80,6 +80,28 @@ impl Load {
             self.impersonated.add(&user.name.read(), event);
         }
         self.samples.add(event);
+    }
+
+    /// Takes note of the requests of `run`, but for those that are drawn.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        self.requests.add_run(run);
+        self.first = earliest(self.first, Some(run.first()));
+        self.last = self.last.max(Some(run.last));
+        let name = || format!("{} {}", run.kind.words, run.code());
+        if let Some(series) = self.combinations.slot(run.kind.hash_with_code, name) {
+            series.add_run(run);
+        }
+        let caller = &run.caller;
+        let name = || caller.agent.to_string();
+        if let Some(series) = self.user_agents.slot(caller.agent_hash, name) {
+            series.add_run(run);
+        }
+        if let Some(address) = caller.address.as_deref() {
+            self.addresses.add_run(caller.address_hash, address, run);
+        }
+        if let Some(pod) = caller.pod.as_deref() {
+            self.pods.add_run(caller.pod_hash, pod, run);
+        }
     }
 
     /// What `window` is made of, in whole buckets of the coarsest series, so that all parts speak of the

@@ -8,19 +8,22 @@
 //!
 //! None of this is state: forgetting any of it changes nothing but the time that it takes.
 
-use std::hash::Hasher;
+use std::{hash::Hasher, sync::Arc};
 
 use rustc_hash::FxHasher;
 
 use crate::event::{Event, ServiceAccount, Text};
 
 use super::{
-    Aspects,
+    Aspects, clients,
+    controllers::is_controller,
     credential::Credential,
     deed::{self, Deed},
+    habits::{self, client_name},
     holder::{holder_hash, id_hash},
     keyed,
     legacy_token::Token,
+    network::Network,
     not_a_token::Way,
     policy_view::{Class, Doing, Signs},
     request::Request,
@@ -75,6 +78,12 @@ pub(super) struct Caller {
     /// How a ServiceAccount's name came.
     pub(super) way: Way,
     pub(super) signs: Signs,
+    /// Whether `extra` is missing, as it is with legacy tokens.
+    pub(super) lacks_extra: bool,
+    /// Whether it is a controller of kube-controller-manager's.
+    pub(super) is_controller: bool,
+    /// Whether some detector looks at each of its requests, as those of tools.
+    pub(super) is_singular: bool,
     /// Whether the user is called like a ServiceAccount, be it a possible name or not.
     pub(super) named_like_account: bool,
     /// [`keyed::hash`] of the user name, of the address (empty if there is none), of the agent, and of both.
@@ -82,6 +91,11 @@ pub(super) struct Caller {
     pub(super) address_hash: u64,
     pub(super) agent_hash: u64,
     pub(super) client_hash: u64,
+    /// The network of the address, with its hash.
+    pub(super) range: Option<(Network, u64)>,
+    /// [`client_name`] of the agent, with its hash.
+    pub(super) product: Box<str>,
+    pub(super) product_hash: u64,
     /// That of the pod and of the node.
     pub(super) pod_hash: u64,
     pub(super) node_hash: u64,
@@ -93,7 +107,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Self {
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Arc<Self> {
         let in_line = [
             event.user.object.json(),
             event.source_ips.json(),
@@ -121,18 +135,31 @@ impl Caller {
             keyed::hash(0, &[text])
         };
         let address_hash = keyed::hash(0, &[&address]);
+        let product = client_name(&agent);
+        let is_controller = account.is_some_and(is_controller);
+        let way = account.map_or_else(Way::default, |_| Way::of(event));
         Self {
+            is_controller,
+            is_singular: seat >= PLACES
+                || way.certificate
+                || way.outside
+                || is_controller && pod.is_some()
+                || clients::tool(&agent).is_some(),
+            lacks_extra: event.user.extra.is_empty(),
             in_line: in_line.map(Box::from),
             seat,
             aspects: Aspects::of_caller(event),
             namespace_end: account.map(|a| ServiceAccount::PREFIX.len() + a.namespace.len()),
-            way: account.map_or_else(Way::default, |_| Way::of(event)),
+            way,
             signs: Signs::of_caller(event),
             named_like_account: user.starts_with(ServiceAccount::PREFIX),
             user_hash: keyed::hash(0, &[&user]),
             address_hash,
             agent_hash: keyed::hash(0, &[&agent]),
             client_hash: keyed::hash(address_hash, &[&agent]),
+            range: Network::of(&address).map(|range| (range, range.hash())),
+            product: Box::from(product),
+            product_hash: keyed::hash(0, &[product]),
             pod_hash: hash(&pod),
             node_hash: hash(&node),
             credential_hash: keyed::hash(0, &[&user, event.user.extra.json()]),
@@ -173,7 +200,7 @@ impl Caller {
 pub(super) struct Kind {
     /// Verb, resource, group and subresource as they stand in the line; verb and URI where there is no resource.
     in_line: [Box<str>; 4],
-    code: Option<u16>,
+    pub(super) code: Option<u16>,
     on_object: bool,
     pub(super) aspects: Aspects,
     /// What it did if it was neither refused by an annotation nor a dry run.
@@ -183,12 +210,17 @@ pub(super) struct Kind {
     /// The hashes of the words without the status and with it.
     pub(super) hash: u64,
     pub(super) hash_with_code: u64,
+    /// What it is called as a habit, with its hash: an informer lists only when it starts, and watches all the time.
+    pub(super) habit: Box<str>,
+    pub(super) habit_hash: u64,
+    /// Whether it writes down an Event.
+    pub(super) records_event: bool,
     /// [`deed::describe`].
     pub(super) words: Box<str>,
 }
 
 impl Kind {
-    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Self {
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Arc<Self> {
         let verb = event.verb.literal();
         let in_line = match event.object {
             Some(object) => [
@@ -208,17 +240,23 @@ impl Kind {
                 (known.code, known.on_object) == (code, on_object)
                     && known.in_line.iter().zip(in_line).all(|(a, b)| **a == *b)
             },
-            |_| Self {
-                in_line: in_line.map(Box::from),
-                code,
-                on_object,
-                aspects: Aspects::of_kind(event),
-                deed: Deed::of_kind(event),
-                class: Class::of(event),
-                doing: Doing::of(event),
-                hash: deed::request_hash(event, 0),
-                hash_with_code: deed::describe_hash(event),
-                words: deed::describe(event).into_boxed_str(),
+            |_| {
+                let habit = habits::habit(event);
+                Self {
+                    in_line: in_line.map(Box::from),
+                    code,
+                    on_object,
+                    aspects: Aspects::of_kind(event),
+                    deed: Deed::of_kind(event),
+                    class: Class::of(event),
+                    doing: Doing::of(event),
+                    hash: deed::request_hash(event, 0),
+                    hash_with_code: deed::describe_hash(event),
+                    words: deed::describe(event).into_boxed_str(),
+                    habit: deed::describe(&habit).into_boxed_str(),
+                    habit_hash: deed::request_hash(&habit, 0),
+                    records_event: habits::records_event(event),
+                }
             },
         )
     }
@@ -239,7 +277,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Self {
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Arc<Self> {
         let in_line = event.annotations.json();
         table.get(
             [in_line],
@@ -265,9 +303,9 @@ impl Notes {
 /// What is known, two to a place: the newer of two whose hashes meet stands first.
 #[derive(Debug)]
 struct Table<T> {
-    known: Vec<Option<Box<T>>>,
+    known: Vec<Option<Arc<T>>>,
     /// One that is too long to be kept.
-    long: Option<Box<T>>,
+    long: Option<Arc<T>>,
 }
 
 impl<T> Table<T> {
@@ -278,9 +316,9 @@ impl<T> Table<T> {
         number: u64,
         is: impl Fn(&T) -> bool,
         make: impl FnOnce(usize) -> T,
-    ) -> &T {
+    ) -> &Arc<T> {
         if in_line.iter().map(|text| text.len()).sum::<usize>() > LONGEST {
-            return self.long.insert(Box::new(make(PLACES)));
+            return self.long.insert(Arc::new(make(PLACES)));
         }
         if self.known.is_empty() {
             self.known.resize_with(PLACES, || None);
@@ -303,7 +341,7 @@ impl<T> Table<T> {
             self.known[first] = None;
             first
         });
-        self.known[at].get_or_insert_with(|| Box::new(make(at)))
+        self.known[at].get_or_insert_with(|| Arc::new(make(at)))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Run,
     activity::Activity, advice::step, deed::Deed, draft::draft, mark::Mark, request::Request,
     shell::quote,
 };
@@ -90,6 +90,7 @@ struct Tokenless {
 impl Detector for NotAToken {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_none() {
@@ -110,6 +111,15 @@ impl Detector for NotAToken {
             seen.by_certificate += u64::from(certificate);
             seen.without_group += u64::from(outside);
         });
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        // Nobody's run whose token is missing: these are looked at one by one.
+        if run.caller.account().is_some() {
+            let stripped = run.caller.way.stripped;
+            self.with_groups += run.count() * u64::from(!stripped);
+            self.without_groups += run.count() * u64::from(stripped);
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -152,11 +162,11 @@ impl Detector for NotAToken {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Way {
     /// By a client certificate, as its credential ID says.
-    certificate: bool,
+    pub(super) certificate: bool,
     /// Without any group, which somebody must have taken out.
-    stripped: bool,
+    pub(super) stripped: bool,
     /// With groups, and not with that of all ServiceAccounts.
-    outside: bool,
+    pub(super) outside: bool,
 }
 
 impl Way {

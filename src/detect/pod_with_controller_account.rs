@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Tally,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Run, Tally,
     activity::Activity,
     advice::step,
     caller::{self, SHOWN},
@@ -89,9 +89,10 @@ struct Seen {
 impl Detector for PodWithControllerAccount {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::any(Aspects::ACCOUNT.and(Aspects::WORKLOAD));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
-        if event.service_account().is_some_and(is_controller) {
+        if event.caller.is_controller {
             self.observe_use(event);
         }
         let writes = Aspects::WORKLOAD.and(Aspects::WRITE);
@@ -116,6 +117,13 @@ impl Detector for PodWithControllerAccount {
                 seen.writes.add(outcome, &pod.name, &facts, event);
                 seen.writers.add(&event.user.name.read(), event);
             });
+        }
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        // Of controllers without pods: the others' requests are looked at one by one.
+        if run.caller.is_controller {
+            self.evaluated += run.count();
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Attributes, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, draft::draft,
+    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Run, draft::draft,
     policy_rules::policy, policy_spots::Spot, policy_view::PolicyView, request::Request,
 };
 
@@ -97,9 +97,14 @@ pub(super) struct PolicyBlindSpot {
 impl Detector for PolicyBlindSpot {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::EVERYTHING;
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         self.view.add(event);
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        self.view.add_run(run);
     }
 
     fn merge(&mut self, other: Self) {

@@ -10,7 +10,7 @@ use crate::{
     finding::{Attribute, Attributes},
 };
 
-use super::{deed, mark::Mark, request::Request};
+use super::{Run, deed, mark::Mark, request::Request};
 
 static CREDENTIAL_ID: Mark = Mark::new("/credential-id\"");
 static X509: Mark = Mark::new("\"X509SHA256=");
@@ -205,6 +205,17 @@ impl PolicyView {
             .is_some_and(|code| code >= 400 && !event.user.name.is_empty());
         self.failed += u64::from(failed);
         self.look(event, failed);
+    }
+
+    /// Takes note of the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        let key = (run.kind.class, run.kind.doing, Level::Metadata);
+        self.seen.entry(key).or_default().requests += run.count();
+        let mut possible = Signs::DECISION.0;
+        if run.caller.named_like_account && run.caller.lacks_extra {
+            possible |= Signs::LEGACY_SECRET.0;
+        }
+        self.signs.0 |= run.caller.signs.0 | run.notes.signs.0 & possible;
     }
 
     fn look(&mut self, event: &Request<'_>, failed: bool) {

@@ -1,6 +1,6 @@
 //! One request as detectors see it: its event, and what several of them ask about it, answered once.
 
-use std::{borrow::Cow, cell::OnceCell, ops::Deref};
+use std::{borrow::Cow, cell::OnceCell, ops::Deref, sync::Arc};
 
 use crate::event::{Event, Key, ServiceAccount, Text};
 
@@ -21,9 +21,9 @@ use super::{
 #[derive(Debug)]
 pub struct Request<'a> {
     event: &'a Event<'a>,
-    pub(super) caller: &'a Caller,
-    pub(super) kind: &'a Kind,
-    pub(super) notes: &'a Notes,
+    pub(super) caller: &'a Arc<Caller>,
+    pub(super) kind: &'a Arc<Kind>,
+    pub(super) notes: &'a Arc<Notes>,
     aspects: Aspects,
     uri: OnceCell<Cow<'a, str>>,
     dry_run: OnceCell<bool>,
@@ -44,9 +44,9 @@ impl<'a> Deref for Request<'a> {
 impl<'a> Request<'a> {
     pub(super) fn new(
         event: &'a Event<'a>,
-        caller: &'a Caller,
-        kind: &'a Kind,
-        notes: &'a Notes,
+        caller: &'a Arc<Caller>,
+        kind: &'a Arc<Kind>,
+        notes: &'a Arc<Notes>,
     ) -> Self {
         let known = caller.aspects | kind.aspects | notes.aspects;
         Self {

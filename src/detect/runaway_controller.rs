@@ -11,11 +11,13 @@ use crate::{
 
 use super::{
     About, AllowEntry, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
-    PerAccount,
+    PerAccount, Run,
+    by_seat::BySeat,
     draft::draft,
     episode::Episode,
     load::{Composition, Load},
     request::Request,
+    samples::Gate,
     shell::quote,
 };
 
@@ -131,16 +133,40 @@ impl Default for Thresholds {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct RunawayController {
     accounts: PerAccount<Load>,
+    /// No state: which requests are not drawn is known without looking at the account.
+    #[serde(skip)]
+    gates: BySeat<Gate>,
 }
 
 impl Detector for RunawayController {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
             self.accounts.note_user(event, |load| load.add(event));
         }
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if run.caller.account().is_some() {
+            self.accounts
+                .note_caller(&run.caller, |load| load.add_run(run));
+        }
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        let gate = self.gates.get(event.caller);
+        if gate.is_some_and(|gate| gate.turns_away(event)) || event.service_account().is_none() {
+            return;
+        }
+        let gates = &mut self.gates;
+        self.accounts.note_user(event, |load| {
+            if let Some(gate) = load.samples.add(event) {
+                gates.set(event.caller, gate);
+            }
+        });
     }
 
     fn merge(&mut self, other: Self) {

@@ -1,7 +1,5 @@
 //! A few requests out of every stretch of time, chosen by lot, the same ones whatever the order.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -29,7 +27,19 @@ const KEPT: usize = 6;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Samples {
     width: u8,
-    stretches: BTreeMap<i64, Vec<Sample>>,
+    /// Sorted by number: time / width.
+    stretches: Vec<(i64, Vec<Sample>)>,
+}
+
+/// Which requests of a stretch are certain not to be drawn: those with a hash above `rank`.
+///
+/// Good for ever, since what is drawn only ever goes down, and longer stretches draw less.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    /// The seconds of the stretch.
+    from: i64,
+    to: i64,
+    rank: u64,
 }
 
 /// One request.
@@ -57,22 +67,25 @@ pub(super) enum SampleKind {
 }
 
 impl Samples {
-    /// Takes `event` if it is drawn.
-    pub(super) fn add(&mut self, event: &Request<'_>) {
-        let Some(time) = event.time() else { return };
+    /// Takes `event` if it is drawn; says which others are not if it is not.
+    pub(super) fn add(&mut self, event: &Request<'_>) -> Option<Gate> {
+        let time = event.time()?;
         let audit_id = event.audit_id.read();
-        // With the time, so that a client cannot choose audit IDs that are never drawn.
-        let rank = xxh3_64_with_seed(audit_id.as_bytes(), time.micros().cast_unsigned());
-        let stretch = self
-            .stretches
-            .entry(time.seconds().div_euclid(self.width()))
-            .or_default();
+        let rank = rank(event, time);
+        let width = self.width();
+        let number = time.seconds().div_euclid(width);
+        let stretch = self.stretch(number);
         // Only what is surely too late is turned away here; `insert` breaks ties.
         let late = stretch
             .last()
             .is_some_and(|last| (rank, time) > (last.rank, last.time));
         if stretch.len() == KEPT && late {
-            return;
+            let from = number.saturating_mul(width);
+            return stretch.last().map(|last| Gate {
+                from,
+                to: from.saturating_add(width),
+                rank: last.rank,
+            });
         }
         let (kind, object) = SampleKind::of(event);
         let sample = Sample {
@@ -86,6 +99,7 @@ impl Samples {
         };
         insert(stretch, sample);
         self.shrink();
+        None
     }
 
     fn width(&self) -> i64 {
@@ -101,19 +115,52 @@ impl Samples {
     fn widen(&mut self) {
         self.width += 1;
         let width = self.width();
-        for sample in std::mem::take(&mut self.stretches).into_values().flatten() {
-            let stretch = sample.time.seconds().div_euclid(width);
-            insert(self.stretches.entry(stretch).or_default(), sample);
+        for (_, samples) in std::mem::take(&mut self.stretches) {
+            for sample in samples {
+                let number = sample.time.seconds().div_euclid(width);
+                insert(self.stretch(number), sample);
+            }
         }
+    }
+
+    /// The samples of a stretch. Most logs are in order.
+    fn stretch(&mut self, number: i64) -> &mut Vec<Sample> {
+        let stretches = &mut self.stretches;
+        let at = match stretches.last() {
+            Some((last, _)) if *last == number => stretches.len() - 1,
+            Some((last, _)) if *last > number => stretches.partition_point(|(n, _)| *n < number),
+            _ => stretches.len(),
+        };
+        if stretches.get(at).is_none_or(|(known, _)| *known != number) {
+            stretches.insert(at, (number, Vec::new()));
+        }
+        &mut stretches[at].1
     }
 
     /// The requests drawn from `from` to `to`, by time.
     pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Vec<&Sample> {
-        let all = self.stretches.values().flatten();
+        let all = self.stretches.iter().flat_map(|(_, samples)| samples);
         let mut inside: Vec<_> = all.filter(|s| (from..=to).contains(&s.time)).collect();
         inside.sort_by_key(|&sample| (sample.time, sample));
         inside
     }
+}
+
+impl Gate {
+    /// Whether `event` is certain not to be drawn.
+    pub(super) fn turns_away(self, event: &Request<'_>) -> bool {
+        event.time().is_some_and(|time| {
+            (self.from..self.to).contains(&time.seconds()) && rank(event, time) > self.rank
+        })
+    }
+}
+
+/// With the time, so that a client cannot choose audit IDs that are never drawn.
+fn rank(event: &Request<'_>, time: Timestamp) -> u64 {
+    xxh3_64_with_seed(
+        event.audit_id.read().as_bytes(),
+        time.micros().cast_unsigned(),
+    )
 }
 
 impl Merge for Samples {
@@ -124,8 +171,8 @@ impl Merge for Samples {
         while other.width < self.width {
             other.widen();
         }
-        for (stretch, samples) in other.stretches {
-            let ours = self.stretches.entry(stretch).or_default();
+        for (number, samples) in other.stretches {
+            let ours = self.stretch(number);
             for sample in samples {
                 insert(ours, sample);
             }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Timestamp;
 
+use super::Run;
+
 /// The bucket widths, in seconds, the finest first.
 const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
 
@@ -145,6 +147,19 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
         }
     }
 
+    /// Counts `count` in one second.
+    pub(super) fn add_second(&mut self, second: i64, count: u32) {
+        self.total += u64::from(count);
+        self.put(second.div_euclid(self.width()), count);
+    }
+
+    /// Counts the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        for &(second, count) in run.seconds() {
+            self.add_second(second, count);
+        }
+    }
+
     /// Counts `count` of which no time is known.
     pub const fn add_untimed(&mut self, count: u64) {
         self.total += count;
@@ -186,6 +201,10 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
             .get(at)
             .is_none_or(|other| other.number != number)
         {
+            if self.blocks.is_empty() {
+                // Many stay with one; a vector would begin with room for four.
+                self.blocks.reserve_exact(1);
+            }
             self.blocks.insert(at, Block::new(number));
         }
         #[expect(

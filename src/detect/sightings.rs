@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Attribute, Attributes, Timestamp};
 
-use super::{Merge, deed::Deed, evidence::Glimpse, few::Few, request::Request};
+use super::{Merge, Run, deed::Deed, evidence::Glimpse, few::Few, memo::Caller, request::Request};
 
 /// The addresses that a credential was used from: 16 of them, those with the smallest hashes, where there are more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,21 +36,26 @@ struct Agent {
 impl Sightings {
     /// Takes note of one request. Allocates only for an address or a user agent that is new.
     pub(super) fn add(&mut self, event: &Request<'_>) {
-        let caller = event.caller;
-        let place = self.places.slot(caller.address_hash, || Place {
+        if let Some(place) = self.place(event.caller) {
+            place.seen.add(event);
+            place.count(event.deed(), event.caller, 1);
+        }
+    }
+
+    /// Takes note of the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        if let Some(place) = self.place(&run.caller) {
+            place.seen.add_set(&run.evidence);
+            place.count(run.deed(), &run.caller, run.count());
+        }
+    }
+
+    /// Where `caller` called from.
+    fn place(&mut self, caller: &Caller) -> Option<&mut Place> {
+        self.places.slot(caller.address_hash, || Place {
             address: caller.address.as_deref().unwrap_or_default().to_owned(),
             ..Place::default()
-        });
-        let Some(place) = place else { return };
-        place.seen.add(event);
-        count(&mut place.did, event.deed(), 1);
-        let slot = place.agents.slot(caller.agent_hash, || Agent {
-            name: caller.agent.to_string(),
-            requests: 0,
-        });
-        if let Some(agent) = slot {
-            agent.requests += 1;
-        }
+        })
     }
 
     /// The addresses, the one used for the longest time first, then the one with the most requests: which is first
@@ -100,6 +105,17 @@ impl Merge for Sightings {
 }
 
 impl Place {
+    fn count(&mut self, deed: Deed, caller: &Caller, requests: u64) {
+        count(&mut self.did, deed, requests);
+        let slot = self.agents.slot(caller.agent_hash, || Agent {
+            name: caller.agent.to_string(),
+            requests: 0,
+        });
+        if let Some(agent) = slot {
+            agent.requests += requests;
+        }
+    }
+
     /// How many requests came from there.
     pub(super) const fn requests(&self) -> u64 {
         self.seen.count()

@@ -1,7 +1,5 @@
 //! Distinct values with their counts, in bounded memory, mergeable in any order.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -9,6 +7,8 @@ use crate::{
     event::Event,
     finding::{Attribute, Attributes, Timestamp},
 };
+
+use super::{Run, by_hash::ByHash};
 
 /// How many distinct values a tally keeps with their counts.
 const KEPT: usize = 64;
@@ -22,7 +22,7 @@ const KEPT: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     total: u64,
-    values: BTreeMap<u64, Tallied>,
+    values: ByHash<Tallied>,
     overflowed: bool,
 }
 
@@ -50,34 +50,45 @@ impl Tally {
         self.add_known(xxh3_64(value.as_bytes()), value, time);
     }
 
+    /// Counts `value`, whose hash is `hash`, for all requests of `run`.
+    pub(super) fn add_run(&mut self, hash: u64, value: &str, run: &Run) {
+        self.add_many(
+            hash,
+            value,
+            run.count(),
+            (Some(run.first()), Some(run.last)),
+        );
+    }
+
     /// [`Tally::add_at`], for whoever has the hash of the value already: [`keyed::hash`](super::keyed::hash) of 0.
     pub(super) fn add_known(&mut self, hash: u64, value: &str, time: Option<Timestamp>) {
-        self.total += 1;
-        if let Some(known) = self.values.get_mut(&hash) {
-            known.count += 1;
-            known.first_seen = earliest(known.first_seen, time);
-            known.last_seen = known.last_seen.max(time);
+        self.add_many(hash, value, 1, (time, time));
+    }
+
+    fn add_many(
+        &mut self,
+        hash: u64,
+        value: &str,
+        count: u64,
+        (first, last): (Option<Timestamp>, Option<Timestamp>),
+    ) {
+        self.total += count;
+        if let Some(known) = self.values.get_mut(hash) {
+            known.count += count;
+            known.first_seen = earliest(known.first_seen, first);
+            known.last_seen = known.last_seen.max(last);
             return;
         }
-        if self.values.len() == KEPT
-            && self
-                .values
-                .last_key_value()
-                .is_some_and(|(&largest, _)| hash > largest)
-        {
+        if self.values.len() == KEPT && self.values.last().is_some_and(|largest| hash > largest) {
             self.overflowed = true;
             return;
         }
-        let value = value.to_owned();
-        self.values.insert(
-            hash,
-            Tallied {
-                value,
-                count: 1,
-                first_seen: time,
-                last_seen: time,
-            },
-        );
+        self.values.entry(hash, || Tallied {
+            value: value.to_owned(),
+            count,
+            first_seen: first,
+            last_seen: last,
+        });
         self.shrink();
     }
 
@@ -86,12 +97,12 @@ impl Tally {
         self.total += other.total;
         self.overflowed |= other.overflowed;
         for (hash, theirs) in other.values {
-            if let Some(ours) = self.values.get_mut(&hash) {
+            if let Some(ours) = self.values.get_mut(hash) {
                 ours.count += theirs.count;
                 ours.first_seen = earliest(ours.first_seen, theirs.first_seen);
                 ours.last_seen = ours.last_seen.max(theirs.last_seen);
             } else {
-                self.values.insert(hash, theirs);
+                self.values.entry(hash, || theirs);
             }
         }
         self.shrink();
@@ -113,8 +124,8 @@ impl Tally {
     /// How many distinct values there were: exact up to 64, estimated beyond.
     #[must_use]
     pub fn distinct(&self) -> u64 {
-        match self.values.last_key_value() {
-            Some((&largest, _)) if self.overflowed => {
+        match self.values.last() {
+            Some(largest) if self.overflowed => {
                 let share = (largest as f64 + 1.0) / (u64::MAX as f64 + 1.0);
                 #[expect(
                     clippy::cast_possible_truncation,
@@ -138,7 +149,7 @@ impl Tally {
     #[must_use]
     pub fn count_of(&self, value: &str) -> u64 {
         self.values
-            .get(&xxh3_64(value.as_bytes()))
+            .get(xxh3_64(value.as_bytes()))
             .map_or(0, |known| known.count)
     }
 

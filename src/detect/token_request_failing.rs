@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, Tally,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, Run, Tally,
     activity::Activity, asked::bound_object, failed_request, failed_request::Why, keyed,
     request::Request, smallest::Smallest, tally::earliest,
 };
@@ -207,6 +207,13 @@ impl Failed {
 }
 
 impl Spell {
+    /// Counts the requests of `run`.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        self.requests += run.count();
+        self.first = earliest(self.first, Some(run.first()));
+        self.last = self.last.max(Some(run.last));
+    }
+
     /// Takes note of one request.
     pub(super) fn add(&mut self, event: &Request<'_>) {
         self.requests += 1;

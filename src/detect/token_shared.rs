@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Severity, Subject};
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Run,
+    by_seat::BySeat,
     deletions::Deletions,
     holder::Holder,
+    memo::Caller,
     request::Request,
     smallest::Smallest,
     token_use::{self, TokenUse},
@@ -92,9 +93,6 @@ about! {
 /// How many pods and tokens are followed. About 600 bytes each where all is well, so 40 MB.
 const HOLDERS: usize = 65_536;
 
-/// How many users are remembered at a time.
-const KNOWN: usize = 16_384;
-
 /// When an address says nothing, and when a deleted pod's token should be dead.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -122,36 +120,44 @@ pub(super) struct TokenShared {
     holders: Smallest<Holder, HOLDERS>,
     nodes: Nodes,
     deletions: Deletions,
-    /// What was found out about users already: no state, since it changes nothing but the time that it takes.
+    /// The hash of the credential that was described last, by the seat of whoever called: no state, since it changes
+    /// nothing but the time that it takes.
     #[serde(skip)]
-    known: FxHashMap<u64, Known>,
-}
-
-/// What one `user` of the log comes to: a pod's requests all have the same one until its token is renewed.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    holder: Option<u64>,
-    id: Option<u64>,
+    described: BySeat<u64>,
 }
 
 impl Detector for TokenShared {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest =
         Interest::any(Aspects::ACCOUNT.and(Aspects::NODE).and(Aspects::PODS));
+    const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
-            let known = self.known(event);
-            let slot = known
-                .holder
-                .and_then(|hash| self.holders.slot(hash, Holder::default));
-            if let Some(holder) = slot {
-                holder.count(known.id, event);
+            let caller = event.caller;
+            if let Some(holder) = self.holder(caller) {
+                holder.count(caller.id_hash, event);
             }
-        } else if let Some(node) = event.user.name.read().strip_prefix("system:node:") {
-            self.nodes.add(node, event);
+        } else if let Some(node) = event.user_name().strip_prefix("system:node:") {
+            let caller = event.caller;
+            let address = caller.address.as_deref();
+            self.nodes
+                .add(node, address.map(|a| (a, caller.address_hash)), 1);
         }
         self.deletions.observe(event);
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        let caller = &run.caller;
+        if caller.account().is_some() {
+            if let Some(holder) = self.holder(caller) {
+                holder.add_run(run);
+            }
+        } else if let Some(node) = caller.user.strip_prefix("system:node:") {
+            let address = caller.address.as_deref();
+            self.nodes
+                .add(node, address.map(|a| (a, caller.address_hash)), run.count());
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -219,28 +225,15 @@ impl Detector for TokenShared {
 }
 
 impl TokenShared {
-    /// What `event`'s user comes to. Taking `extra` apart costs several times what the rest does.
-    fn known(&mut self, event: &Request<'_>) -> Known {
-        let key = event.caller.credential_hash;
-        if let Some(known) = self.known.get(&key) {
-            return *known;
+    /// Whoever holds the credential that `caller` came with.
+    fn holder(&mut self, caller: &Caller) -> Option<&mut Holder> {
+        let holder = self.holders.slot(caller.holder_hash?, Holder::default)?;
+        // A pod's requests all have the same `user` until its token is renewed.
+        if self.described.get(caller) != Some(caller.credential_hash) {
+            self.described.set(caller, caller.credential_hash);
+            holder.describe(&caller.credential(), &caller.user);
         }
-        let credential = event.credential();
-        let known = Known {
-            holder: event.caller.holder_hash,
-            id: event.caller.id_hash,
-        };
-        let slot = known
-            .holder
-            .and_then(|hash| self.holders.slot(hash, Holder::default));
-        if let Some(holder) = slot {
-            holder.describe(&credential, event);
-        }
-        if self.known.len() >= KNOWN {
-            self.known.clear();
-        }
-        self.known.insert(key, known);
-        known
+        Some(holder)
     }
 
     /// The pods of each name, each with the hash of its state: a StatefulSet's pods have their predecessors' names.

@@ -1,14 +1,13 @@
 //! What an account uses, by name: when first and when last. Bounded, and still right after the oldest of it has been
 //! forgotten.
 
-use std::collections::{BTreeMap, btree_map::Entry as Place};
-
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Timestamp;
 
 use super::{
-    Merge,
+    Merge, Run,
+    by_hash::ByHash,
     evidence::{Entry, Noted},
 };
 
@@ -21,7 +20,7 @@ const KEPT: usize = 64;
 /// new. Only when nothing has been left out for so long that it would be forgotten itself, there is room again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Uses {
-    kept: BTreeMap<u64, Use>,
+    kept: ByHash<Use>,
     beyond: Option<Beyond>,
 }
 
@@ -65,36 +64,46 @@ impl Uses {
         event: &impl Noted,
         name: impl FnOnce() -> String,
     ) {
-        if !self.has_room_for(hash, time) {
-            return;
+        if let Some(known) = self.kept.get_mut(hash) {
+            return known.again(time, event);
         }
-        match self.kept.entry(hash) {
-            Place::Occupied(known) => known.into_mut().again(time, event),
-            Place::Vacant(place) => {
-                place.insert(Use {
-                    name: name(),
-                    requests: 1,
-                    first: time,
-                    last: time,
-                    witness: Some(Box::new(Witness::of(time, event))),
-                });
-            }
+        if self.has_room_for(hash, time) {
+            self.kept.entry(hash, || Use {
+                name: name(),
+                requests: 1,
+                first: time,
+                last: time,
+                witness: Some(Box::new(Witness::of(time, event))),
+            });
         }
     }
 
+    /// Takes note of one use by each request of `run`.
+    pub(super) fn add_run(&mut self, hash: u64, run: &Run, name: impl FnOnce() -> String) {
+        if let Some(known) = self.kept.get_mut(hash) {
+            return known.again_in_run(run);
+        }
+        if self.has_room_for(hash, run.last) {
+            self.kept.entry(hash, || Use {
+                name: name(),
+                requests: run.count(),
+                first: run.first(),
+                last: run.last,
+                witness: Witness::of_run(run),
+            });
+        }
+    }
+
+    /// Whether one that is not kept can be.
     fn has_room_for(&mut self, hash: u64, time: Timestamp) -> bool {
         if let Some(beyond) = self.beyond.as_mut().filter(|beyond| hash >= beyond.hash) {
             beyond.last = beyond.last.max(time);
             return false;
         }
-        if self.kept.len() < KEPT || self.kept.contains_key(&hash) {
+        if self.kept.len() < KEPT {
             return true;
         }
-        if self
-            .kept
-            .last_key_value()
-            .is_some_and(|(&largest, _)| hash > largest)
-        {
+        if self.kept.last().is_some_and(|largest| hash > largest) {
             self.leave_out(hash, time);
             return false;
         }
@@ -120,10 +129,10 @@ impl Uses {
 
     /// Forgets what was not used since `oldest`, and of the rest how it began, if that was before `cutoff`.
     pub(super) fn forget(&mut self, oldest: Timestamp, cutoff: Timestamp) {
-        self.kept.retain(|_, known| known.last >= oldest);
-        for known in self.kept.values_mut() {
+        self.kept.retain(|known| {
             known.witness = known.witness.take().filter(|_| known.first >= cutoff);
-        }
+            known.last >= oldest
+        });
         self.beyond = self.beyond.filter(|beyond| beyond.last >= oldest);
     }
 
@@ -144,10 +153,10 @@ impl Uses {
 impl Merge for Uses {
     fn merge(&mut self, other: Self) {
         for (hash, theirs) in other.kept {
-            match self.kept.entry(hash) {
-                Place::Occupied(ours) => ours.into_mut().join(theirs),
-                Place::Vacant(place) => {
-                    place.insert(theirs);
+            match self.kept.get_mut(hash) {
+                Some(ours) => ours.join(theirs),
+                None => {
+                    self.kept.entry(hash, || theirs);
                 }
             }
         }
@@ -155,7 +164,7 @@ impl Merge for Uses {
             self.leave_out(hash, last);
         }
         if let Some(Beyond { hash, .. }) = self.beyond {
-            let fits = self.kept.range(..hash).count();
+            let fits = self.kept.before(hash);
             self.shrink_to(fits);
         }
         self.shrink_to(KEPT);
@@ -174,6 +183,16 @@ impl Use {
         self.witness = earlier(self.witness.take(), Some(witness));
     }
 
+    fn again_in_run(&mut self, run: &Run) {
+        self.requests += run.count();
+        self.last = self.last.max(run.last);
+        if run.first() > self.first {
+            return;
+        }
+        self.first = run.first();
+        self.witness = earlier(self.witness.take(), Witness::of_run(run));
+    }
+
     fn join(&mut self, other: Self) {
         self.requests += other.requests;
         self.first = self.first.min(other.first);
@@ -183,6 +202,15 @@ impl Use {
 }
 
 impl Witness {
+    fn of_run(run: &Run) -> Option<Box<Self>> {
+        let caller = &run.caller;
+        Some(Box::new(Self {
+            entry: run.evidence.first_entry()?.clone(),
+            address: caller.address.as_deref().unwrap_or_default().to_owned(),
+            agent: caller.agent.to_string(),
+        }))
+    }
+
     fn of(time: Timestamp, noted: &impl Noted) -> Self {
         let event = noted.event();
         Self {

@@ -11,7 +11,6 @@ use super::{
     few::Few,
     holder::Holder,
     keyed,
-    request::Request,
     sightings::{Place, Sightings},
     smallest::Smallest,
 };
@@ -87,8 +86,8 @@ pub(super) enum Whose {
 }
 
 impl Nodes {
-    /// Takes note of one request by the kubelet of `node`.
-    pub(super) fn add(&mut self, name: &str, event: &Request<'_>) {
+    /// Takes note of `requests` by the kubelet of the node `name` from one address, given with its hash.
+    pub(super) fn add(&mut self, name: &str, address: Option<(&str, u64)>, requests: u64) {
         let new = || Node {
             name: name.to_owned(),
             ..Node::default()
@@ -96,14 +95,15 @@ impl Nodes {
         let Some(node) = self.nodes.slot(keyed::hash(0, &[name]), new) else {
             return;
         };
-        let Some(address) = event.peer() else { return };
-        let address = address.read();
+        let Some((address, hash)) = address else {
+            return;
+        };
         let new = || Address {
-            address: address.clone().into_owned(),
+            address: address.to_owned(),
             requests: 0,
         };
-        if let Some(slot) = node.addresses.slot(keyed::hash(0, &[&address]), new) {
-            slot.requests += 1;
+        if let Some(slot) = node.addresses.slot(hash, new) {
+            slot.requests += requests;
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) trait Study: Default + Send {
     fn event(&mut self, event: &Event<'_>);
     /// Takes note of one request, after [`Study::event`] for the event that stands for it.
     fn request(&mut self, event: &Event<'_>);
+    /// Takes note of what was put off. The last call before it is merged, saved or looked at.
+    fn settle(&mut self) {}
     /// Adds what another instance has noted; the order does not matter.
     fn merge(&mut self, other: Self);
 }
@@ -38,6 +40,11 @@ impl<A: Study, B: Study> Study for (A, B) {
     fn request(&mut self, event: &Event<'_>) {
         self.0.request(event);
         self.1.request(event);
+    }
+
+    fn settle(&mut self) {
+        self.0.settle();
+        self.1.settle();
     }
 
     fn merge(&mut self, other: Self) {
@@ -167,6 +174,7 @@ impl Shared<'_> {
             self.read(&opened, &mut lines, &mut buffer);
             self.close(opened, &mut lines.reading);
         }
+        lines.study.settle();
         (lines.reading, lines.study)
     }
 

@@ -163,6 +163,12 @@ impl Study for Sorted {
         }
     }
 
+    fn settle(&mut self) {
+        for today in self.days.values_mut() {
+            today.scan.settle();
+        }
+    }
+
     fn merge(&mut self, other: Self) {
         for (day, theirs) in other.days {
             self.days.entry(day).or_default().merge(theirs);

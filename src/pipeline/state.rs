@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{
-        About, Context, Detectors, LogFacts, Memo, MetricContext, Settings, TokenUses,
+        About, Context, Detectors, LogFacts, Memo, MetricContext, Runs, Settings, TokenUses,
         first_use_id, metric_coverage, metric_findings, reconcile,
     },
     event::{Event, Stage},
@@ -30,7 +30,7 @@ use super::{
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 5\n";
+const MAGIC: &[u8; 16] = b"satrail state 6\n";
 /// How much of that names the format whatever its version.
 const MAGIC_NAME: usize = 14;
 
@@ -54,6 +54,9 @@ pub(super) struct Scan {
     /// No state: what is worked out once for thousands of requests.
     #[serde(skip)]
     memo: Memo,
+    /// What the detectors have not been shown yet. [`Study::settle`] shows it to them.
+    #[serde(skip)]
+    runs: Runs,
 }
 
 impl Study for Scan {
@@ -68,7 +71,13 @@ impl Study for Scan {
         self.memo = memo;
     }
 
-    fn merge(&mut self, other: Self) {
+    fn settle(&mut self) {
+        self.runs.settle(&mut self.detectors);
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
         self.log.merge(other.log);
         self.sample.merge(other.sample);
         self.detectors.merge(other.detectors);
@@ -81,14 +90,15 @@ impl Scan {
     pub(super) fn request_with(&mut self, memo: &mut Memo, event: &Event<'_>) {
         let request = memo.request(event);
         self.log.observe_request(request.aspects());
-        self.detectors.observe(&request);
+        self.runs.observe(&mut self.detectors, &request);
         if TokenUses::INTEREST.covers(request.aspects()) {
             self.tokens.observe(&request);
         }
     }
 
     /// What is still worth knowing when its day is forgotten, with those before `cutoff`.
-    pub(super) fn outlive(self, cutoff: Timestamp) -> Self {
+    pub(super) fn outlive(mut self, cutoff: Timestamp) -> Self {
+        self.settle();
         Self {
             detectors: self.detectors.outlive(cutoff),
             ..Self::default()
@@ -133,7 +143,7 @@ impl From<Unjudged> for Scan {
 
 impl State {
     /// The version of what is written: another version cannot read it.
-    pub const VERSION: &str = "5";
+    pub const VERSION: &str = "6";
 
     pub(super) fn new(folded: Folded<Scan>, scrapes: Scrapes, deduplicated: bool) -> Self {
         let Folded {
@@ -209,6 +219,7 @@ impl State {
     #[must_use]
     pub fn report(mut self, options: &Options) -> Report {
         let open_requests = self.ledger.count_open(&mut self.scan);
+        self.scan.settle();
         let scan = &self.scan;
         let wanted = |id: &str| options.selection.wants(id);
         let context = Context {
