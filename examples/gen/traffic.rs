@@ -10,15 +10,6 @@ use super::{
     rng::Rng,
 };
 
-/// What the log holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Profile {
-    /// Metadata level: no bodies, about 1.2 KB a line.
-    Meta,
-    /// One event in five at level `RequestResponse`, with bodies of 3 to 40 KB.
-    Mixed,
-}
-
 /// A watch that has begun and not ended.
 struct Watch {
     ends: i64,
@@ -32,7 +23,7 @@ struct Watch {
 /// A cluster at work.
 pub(crate) struct Traffic {
     rng: Rng,
-    profile: Profile,
+    with_bodies: bool,
     callers: Vec<Caller>,
     /// Microseconds since 1970; moves on with every line.
     now: i64,
@@ -53,12 +44,13 @@ const RESOURCES: [(&str, &str); 10] = [
 ];
 
 impl Traffic {
-    pub(crate) fn new(profile: Profile, seed: u64, accounts: usize) -> Self {
+    /// At Metadata level, or one event in five at level `RequestResponse`, with bodies of 3 to 40 KB.
+    pub(crate) fn new(with_bodies: bool, seed: u64, accounts: usize) -> Self {
         let mut rng = Rng(seed);
         let callers = everybody(&mut rng, accounts);
         Self {
             rng,
-            profile,
+            with_bodies,
             callers,
             now: 1_767_600_000_000_000,
             watches: VecDeque::new(),
@@ -122,7 +114,7 @@ impl Traffic {
         let uri = request_uri(&path, namespace, resource, verb, &name);
         let object = object_ref(resource, namespace, &name, group);
         let denied = rng.below(25) == 0;
-        let with_body = self.profile == Profile::Mixed && rng.below(5) == 0;
+        let with_body = self.with_bodies && rng.below(5) == 0;
         let level = if with_body {
             "RequestResponse"
         } else {
