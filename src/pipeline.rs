@@ -26,13 +26,17 @@ mod usage;
 mod rows;
 mod run;
 mod cumulative;
+mod packed;
+mod harvest;
 mod held;
 
 pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
 pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
 pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle};
-pub use held::{Change, Harvest, Held, pack, unpack};
+pub use harvest::Harvest;
+pub use held::{Held, Judged};
 pub use options::{Options, Selection};
+pub use packed::{Shelf, pack, unpack};
 pub use progress::{Progress, Silent};
 pub use report::{
     AccountUses, BadLineShown, Bounds, Coverage, DetectorCoverage, Duplicates, ExceptionUse,

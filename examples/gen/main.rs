@@ -17,11 +17,11 @@ use std::{
 use clap::Parser;
 
 use misuse::Misuse;
-use traffic::Traffic;
+use traffic::{Profile, Traffic};
 
 /// What the log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Profile {
+enum Log {
     /// A busy cluster at Metadata level: no bodies, about 1.2 KB a line.
     Meta,
     /// The same, one event in five at level `RequestResponse`, with bodies of 3 to 40 KB.
@@ -35,7 +35,7 @@ enum Profile {
 struct Cli {
     /// Who does what.
     #[arg(long, value_enum, default_value = "meta")]
-    profile: Profile,
+    profile: Log,
     /// Stop after this many bytes (whole lines): 500MB, 1GiB, 1048576 [default: 64MiB].
     #[arg(long, value_parser = size)]
     size: Option<u64>,
@@ -72,28 +72,34 @@ fn write(cli: &Cli, out: &mut dyn Write) -> io::Result<()> {
         Some(_) => u64::MAX,
         None => 64 << 20,
     });
-    match cli.profile {
-        Profile::Misuse => {
-            let mut misuse = Misuse::new(cli.seed, cli.accounts);
-            let days = cli.days.unwrap_or(usize::MAX);
-            let next = |line: &mut String| {
-                let goes_on = misuse.days() < days;
-                if goes_on {
-                    misuse.line(line);
-                }
-                goes_on
-            };
-            write_lines(most, next, out)
-        }
-        profile => {
-            let mut traffic = Traffic::new(profile == Profile::Mixed, cli.seed, cli.accounts);
-            let next = |line: &mut String| {
-                traffic.line(line);
-                true
-            };
-            write_lines(most, next, out)
-        }
+    if cli.days.is_some() && cli.profile != Log::Misuse {
+        let why = "only the profile misuse has days";
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
     }
+    let profile = match cli.profile {
+        Log::Meta => Profile::Meta,
+        Log::Mixed => Profile::Mixed,
+        Log::Misuse => return write_misuse(cli, most, out),
+    };
+    let mut traffic = Traffic::new(profile, cli.seed, cli.accounts);
+    let next = |line: &mut String| {
+        traffic.line(line);
+        true
+    };
+    write_lines(most, next, out)
+}
+
+fn write_misuse(cli: &Cli, most: u64, out: &mut dyn Write) -> io::Result<()> {
+    let mut misuse = Misuse::new(cli.seed, cli.accounts);
+    let days = cli.days.unwrap_or(usize::MAX);
+    let next = |line: &mut String| {
+        let goes_on = misuse.days() < days;
+        if goes_on {
+            misuse.line(line);
+        }
+        goes_on
+    };
+    write_lines(most, next, out)
 }
 
 /// Writes lines until there are no more, or until the next one would be too much.

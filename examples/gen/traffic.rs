@@ -10,6 +10,15 @@ use super::{
     rng::Rng,
 };
 
+/// What the events hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Metadata level: no bodies, about 1.2 KB a line.
+    Meta,
+    /// One event in five at level `RequestResponse`, with bodies of 3 to 40 KB.
+    Mixed,
+}
+
 /// A watch that has begun and not ended.
 struct Watch {
     ends: i64,
@@ -23,7 +32,7 @@ struct Watch {
 /// A cluster at work.
 pub(crate) struct Traffic {
     rng: Rng,
-    with_bodies: bool,
+    profile: Profile,
     callers: Vec<Caller>,
     /// Microseconds since 1970; moves on with every line.
     now: i64,
@@ -44,13 +53,12 @@ const RESOURCES: [(&str, &str); 10] = [
 ];
 
 impl Traffic {
-    /// At Metadata level, or one event in five at level `RequestResponse`, with bodies of 3 to 40 KB.
-    pub(crate) fn new(with_bodies: bool, seed: u64, accounts: usize) -> Self {
+    pub(crate) fn new(profile: Profile, seed: u64, accounts: usize) -> Self {
         let mut rng = Rng(seed);
         let callers = everybody(&mut rng, accounts);
         Self {
             rng,
-            with_bodies,
+            profile,
             callers,
             now: 1_767_600_000_000_000,
             watches: VecDeque::new(),
@@ -114,7 +122,7 @@ impl Traffic {
         let uri = request_uri(&path, namespace, resource, verb, &name);
         let object = object_ref(resource, namespace, &name, group);
         let denied = rng.below(25) == 0;
-        let with_body = self.with_bodies && rng.below(5) == 0;
+        let with_body = self.profile == Profile::Mixed && rng.below(5) == 0;
         let level = if with_body {
             "RequestResponse"
         } else {
