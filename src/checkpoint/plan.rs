@@ -2,14 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, ErrorKind},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use crate::source::{Identity, Input};
-
-use super::store::{Error, unusable};
 
 /// How a state is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,32 +35,26 @@ pub(super) struct Own {
 
 impl Plan {
     /// What of it is there.
-    pub(super) fn own(&self) -> Result<Own, Error> {
+    pub(super) fn own(&self) -> Own {
         let mut journal = self.state.clone().into_os_string();
         journal.push("-journal");
         let outputs = self.outputs.iter().map(PathBuf::as_path);
         let mut own = Own::default();
         for path in outputs.chain([self.state.as_path(), Path::new(&journal)]) {
-            match own.add(path) {
-                // What is not there yet is not read either.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                added => added.map_err(|error| unusable(path, &error))?,
+            // What cannot be looked at is not there yet, or cannot be written either, which will be said.
+            if let Ok(directory) = path.canonicalize()
+                && directory.is_dir()
+            {
+                own.directories.insert(directory);
+            } else if let Ok(file) = Identity::of(path) {
+                own.files.insert(file);
             }
         }
-        Ok(own)
+        own
     }
 }
 
 impl Own {
-    fn add(&mut self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            self.directories.insert(path.canonicalize()?);
-        } else {
-            self.files.insert(Identity::of(path)?);
-        }
-        Ok(())
-    }
-
     /// Takes them out, under whatever name.
     pub(super) fn spare(&mut self, inputs: &mut Vec<Input>) {
         inputs.retain(|input| {

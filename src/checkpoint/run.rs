@@ -80,7 +80,7 @@ impl Checkpoint {
         plan: &Plan,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
-        let mut own = plan.own()?;
+        let mut own = plan.own();
         let mut found = source::find(&options.paths);
         own.spare(&mut found.inputs);
         let names: Vec<String> = found

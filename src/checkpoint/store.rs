@@ -387,7 +387,7 @@ fn damaged(path: &Path, why: &str) -> Error {
     }
 }
 
-pub(super) fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Error {
+fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Error {
     Error::Unusable {
         path: shown(path),
         why: why.to_string(),
