@@ -14,12 +14,17 @@
 
 mod book;
 mod book_entry;
+mod finding_rows;
 mod following;
+mod outcome;
+mod part;
+mod plan;
 mod run;
 mod store;
 mod suppression;
 
-pub use following::{Followed, follow};
-pub use run::{Checkpoint, Outcome, Plan};
+pub use outcome::{Outcome, Tally};
+pub use plan::Plan;
+pub use run::Checkpoint;
 pub use store::{Error, Size};
-pub use suppression::Suppression;
+pub use suppression::{Suppressed, Suppression};

@@ -28,6 +28,8 @@ mod rows;
 mod ranking;
 mod run;
 mod cumulative;
+mod packed;
+mod harvest;
 mod held;
 mod chronicle;
 
@@ -35,8 +37,10 @@ pub use accounts::{AccountRow, Distinct, Order, SortKey, arrange};
 pub use chronicle::{Chronicle, Columns, Flow, Life, scan_and_chronicle};
 pub use dossiers::{Credential, Dossier, Dossiers, Minting, Permission, Scope, Timeline, Values};
 pub use exceptions::{AccountPattern, Exception, Matter, apply_exceptions, settle};
-pub use held::{Change, Harvest, Held, pack, unpack};
+pub use harvest::Harvest;
+pub use held::{Held, Judged};
 pub use options::{Options, Selection};
+pub use packed::{Shelf, pack, unpack};
 pub use progress::{Progress, Silent};
 pub use ranking::{Dimension, Filter, RankBy, Ranked, RankedRow, Wanted};
 pub use report::{

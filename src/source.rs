@@ -43,7 +43,7 @@ pub use bytes::Bytes;
 pub use find::{Found, Walk, find};
 pub use input::{Input, Span};
 pub use place::{Origin, Place, Places};
-pub use probe::{LastLine, Probe, Seal};
+pub use probe::{Identity, LastLine, Probe, Seal};
 pub use records::Record;
 pub use sniff::Compression;
 pub use trouble::Trouble;

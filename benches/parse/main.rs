@@ -5,6 +5,7 @@
 
 #[path = "../../examples/gen/bodies.rs"]
 mod bodies;
+#[expect(dead_code, reason = "one profile of the example asks for more of them")]
 #[path = "../../examples/gen/callers.rs"]
 mod callers;
 mod contenders;

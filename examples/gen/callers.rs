@@ -9,6 +9,7 @@ pub(crate) struct Caller {
     pub(crate) address: String,
     pub(crate) agent: String,
     pub(crate) namespace: String,
+    pub(crate) name: String,
     pub(crate) kind: Kind,
     /// An annotation of its token, if any, with the comma before it.
     pub(crate) annotation: String,
@@ -39,10 +40,15 @@ pub(crate) const NAMESPACES: [&str; 12] = [
 /// `accounts` ServiceAccounts, some of them `default`, some with legacy tokens; the built-in controllers;
 /// twenty kubelets.
 pub(crate) fn everybody(rng: &mut Rng, accounts: usize) -> Vec<Caller> {
-    let mut callers: Vec<Caller> = (0..accounts.max(1)).map(|i| account(rng, i)).collect();
+    let mut callers = self::accounts(rng, accounts);
     callers.extend(CONTROLLERS.iter().map(|name| controller(rng, name)));
     callers.extend((0..20).map(|i| kubelet(rng, i)));
     callers
+}
+
+/// So many ServiceAccounts, and one at least.
+pub(crate) fn accounts(rng: &mut Rng, count: usize) -> Vec<Caller> {
+    (0..count.max(1)).map(|i| account(rng, i)).collect()
 }
 
 const CONTROLLERS: [&str; 8] = [
@@ -90,6 +96,7 @@ fn account(rng: &mut Rng, number: usize) -> Caller {
             rng.below(30)
         ),
         namespace: namespace.to_owned(),
+        name: name.clone(),
         kind: Kind::Account,
         annotation: if legacy {
             format!(
@@ -112,6 +119,7 @@ fn controller(rng: &mut Rng, name: &str) -> Caller {
             "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/8e16b12/system:serviceaccount:kube-system:{name}"
         ),
         namespace: "kube-system".to_owned(),
+        name: name.to_owned(),
         kind: Kind::Controller,
         annotation: String::new(),
     }
@@ -126,6 +134,7 @@ fn kubelet(rng: &mut Rng, number: usize) -> Caller {
         address: format!("10.0.0.{}", number + 2),
         agent: "kubelet/v1.36.2 (linux/amd64) kubernetes/8e16b12".to_owned(),
         namespace: String::new(),
+        name: format!("node-{number}"),
         kind: Kind::Kubelet,
         annotation: String::new(),
     }

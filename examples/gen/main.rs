@@ -1,11 +1,13 @@
 //! Writes audit logs of any size, the same ones for the same seed.
 //!
 //!     cargo run --release --example gen -- --profile meta --size 1GiB --output audit.log
+//!     cargo run --release --example gen -- --profile misuse --accounts 1000 --days 30 --output audit.log
 
 mod rng;
 mod callers;
 mod bodies;
 mod traffic;
+mod misuse;
 
 use std::{
     fs::File,
@@ -14,17 +16,32 @@ use std::{
 
 use clap::Parser;
 
+use misuse::Misuse;
 use traffic::{Profile, Traffic};
+
+/// What the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Log {
+    /// A busy cluster at Metadata level: no bodies, about 1.2 KB a line.
+    Meta,
+    /// The same, one event in five at level `RequestResponse`, with bodies of 3 to 40 KB.
+    Mixed,
+    /// Every ServiceAccount does a bit of everything that is reported, 20 requests a day.
+    Misuse,
+}
 
 /// Writes a kube-apiserver audit log as a busy cluster would.
 #[derive(Parser)]
 struct Cli {
-    /// Metadata level only, or one event in five with bodies of 3 to 40 KB.
+    /// Who does what.
     #[arg(long, value_enum, default_value = "meta")]
-    profile: Profile,
-    /// Stop after this many bytes (whole lines): 500MB, 1GiB, 1048576.
-    #[arg(long, default_value = "64MiB", value_parser = size)]
-    size: u64,
+    profile: Log,
+    /// Stop after this many bytes (whole lines): 500MB, 1GiB, 1048576 [default: 64MiB].
+    #[arg(long, value_parser = size)]
+    size: Option<u64>,
+    /// Stop after so many days of the log instead (of the profile misuse).
+    #[arg(long, conflicts_with = "size")]
+    days: Option<usize>,
     /// Another seed, another log.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -51,18 +68,57 @@ fn main() -> io::Result<()> {
 }
 
 fn write(cli: &Cli, out: &mut dyn Write) -> io::Result<()> {
-    let mut traffic = Traffic::new(cli.profile, cli.seed, cli.accounts);
+    let most = cli.size.unwrap_or(match cli.days {
+        Some(_) => u64::MAX,
+        None => 64 << 20,
+    });
+    if cli.days.is_some() && cli.profile != Log::Misuse {
+        let why = "only the profile misuse has days";
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
+    }
+    let profile = match cli.profile {
+        Log::Meta => Profile::Meta,
+        Log::Mixed => Profile::Mixed,
+        Log::Misuse => return write_misuse(cli, most, out),
+    };
+    let mut traffic = Traffic::new(profile, cli.seed, cli.accounts);
+    let next = |line: &mut String| {
+        traffic.line(line);
+        true
+    };
+    write_lines(most, next, out)
+}
+
+fn write_misuse(cli: &Cli, most: u64, out: &mut dyn Write) -> io::Result<()> {
+    let mut misuse = Misuse::new(cli.seed, cli.accounts);
+    let days = cli.days.unwrap_or(usize::MAX);
+    let next = |line: &mut String| {
+        let goes_on = misuse.days() < days;
+        if goes_on {
+            misuse.line(line);
+        }
+        goes_on
+    };
+    write_lines(most, next, out)
+}
+
+/// Writes lines until there are no more, or until the next one would be too much.
+fn write_lines(
+    most: u64,
+    mut next: impl FnMut(&mut String) -> bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut line = String::new();
     let mut written = 0;
-    loop {
-        line.clear();
-        traffic.line(&mut line);
+    while next(&mut line) {
         written += line.len() as u64;
-        if written > cli.size {
-            return out.flush();
+        if written > most {
+            break;
         }
         out.write_all(line.as_bytes())?;
+        line.clear();
     }
+    out.flush()
 }
 
 /// Reads a number of bytes with or without a unit.

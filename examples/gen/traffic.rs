@@ -10,8 +10,8 @@ use super::{
     rng::Rng,
 };
 
-/// What the log holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// What the events hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// Metadata level: no bodies, about 1.2 KB a line.
     Meta,

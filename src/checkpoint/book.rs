@@ -13,26 +13,24 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     finding::Timestamp,
     pipeline::Harvest,
-    source::{Compression, Input, Probe, Span, Trouble},
+    source::{Input, Probe, Trouble},
 };
 
-use super::book_entry::{Entry, Part, Seen, Stat};
+use super::{
+    book_entry::{Entry, Seen, Stat},
+    part::{Part, SETTLED, Taken},
+};
 
-/// A last line without its newline is taken as it is, if it is one whole JSON value, when nothing was written
-/// to the file for so long.
-const SETTLED: Duration = Duration::from_secs(600);
-
-/// So many stored bytes are read in one go: what bounds the memory of a first run, whose days are packed in between.
-/// A plain file is cut for it, a compressed one is not.
+/// So many stored bytes are read in one go, and are read again if a file was replaced meanwhile. A plain file is cut
+/// for it, a compressed one is not.
 const BATCH: u64 = 256 << 20;
 
 /// Every file that is followed.
@@ -104,22 +102,22 @@ impl Book {
 
     /// Looks at every input; puts aside those that begin like one that is read in this round, and those that
     /// are too much for it.
-    pub(super) fn plan(&mut self, inputs: Vec<Input>, clock: Clock) -> Round {
+    pub(super) fn plan(&mut self, mut inputs: Vec<Input>, clock: Clock) -> Round {
         let mut round = Round::default();
         let (mut taken, mut bytes) = (Taken::default(), 0);
         // The longest of those that begin alike holds what the others do.
-        let mut inputs = inputs;
         inputs.sort_by_key(|input| std::cmp::Reverse(input.stored_bytes()));
         for input in inputs {
-            if bytes >= BATCH {
+            let room = BATCH.saturating_sub(bytes);
+            if room == 0 {
                 round.later.push(input);
                 continue;
             }
-            match self.look(&input, &mut taken, clock) {
+            match self.look(&input, room, &mut taken, clock) {
                 Ok(Look::Nothing) => {}
                 Ok(Look::Later) => round.later.push(input),
                 Ok(Look::Part(part)) => {
-                    bytes += part.stat.bytes;
+                    bytes += part.bytes();
                     if part.is_cut {
                         round.later.push(input);
                     }
@@ -131,7 +129,13 @@ impl Book {
         round
     }
 
-    fn look(&mut self, input: &Input, taken: &mut Taken, clock: Clock) -> Result<Look, Trouble> {
+    fn look(
+        &mut self,
+        input: &Input,
+        room: u64,
+        taken: &mut Taken,
+        clock: Clock,
+    ) -> Result<Look, Trouble> {
         let name = input.name();
         let failed = |error: io::Error| Trouble::failed(name, &error);
         if input.stored_bytes().is_none() {
@@ -170,9 +174,8 @@ impl Book {
             Some(known) => (known.id, known.from, known.more),
             None => (self.next_id(), 0, true),
         };
-        let part = part(input, stat, probe, (id, from), clock).map_err(failed)?;
-        let nothing_new = !more || part.until.is_some_and(|(until, _)| until <= from);
-        if !nothing_new {
+        let part = Part::of(input, stat, probe, (id, from), room, clock).map_err(failed)?;
+        if more && !part.is_empty() {
             return Ok(Look::Part(Box::new(part)));
         }
         let file = self.files.get_mut(&id).map(|file| {
@@ -247,21 +250,25 @@ impl Book {
         self.next
     }
 
-    /// Takes note of what was read. An error if a file is not what it was when it was planned: it was
-    /// truncated or replaced meanwhile, and nothing of the round can be trusted.
+    /// Takes note of what was read. An error, the number of its part, if a file is not what it was when it was planned:
+    /// nothing of the round can be trusted then.
     pub(super) fn done(
         &mut self,
         parts: &[Part],
         harvest: &Harvest,
         clock: Clock,
     ) -> Result<(), Overtaken> {
-        for part in parts {
+        for (at, part) in parts.iter().enumerate() {
             // What could not be opened at all is a trouble of this run, and is tried again.
             let Some((end, seal)) = harvest.end(part.id) else {
                 continue;
             };
-            let entry = part.read(end, seal, clock).map_err(|_| Overtaken)?;
-            let entry = entry.ok_or(Overtaken)?;
+            let entry = part.read(end, seal, clock);
+            let entry = entry.map_err(|error| Overtaken {
+                at,
+                error: Some(error),
+            })?;
+            let entry = entry.ok_or(Overtaken { at, error: None })?;
             let name = part.input.name();
             let troubles = harvest.troubles().filter(|trouble| trouble.file == name);
             let troubles = troubles.cloned().collect();
@@ -285,13 +292,17 @@ impl Book {
             .map(|(id, file)| (*id, file.name.as_str()))
     }
 
-    /// What could not be read of the files that are still there.
-    pub(super) fn troubles(&self, now: Timestamp) -> impl Iterator<Item = &Trouble> {
-        let here = self
-            .files
-            .values()
-            .filter(move |file| file.last_seen == now);
-        here.flat_map(|file| &file.troubles)
+    /// What could not be read of the files that are still there. That the last document of a file has no end is one
+    /// only if nobody goes on writing it.
+    pub(super) fn troubles(&self, clock: Clock) -> impl Iterator<Item = &Trouble> {
+        let files = self.files.values();
+        let here = files.filter(move |file| file.last_seen == clock.now);
+        here.flat_map(move |file| {
+            let seen = self.names.get(&file.name);
+            let grows = seen.is_some_and(|seen| seen.stat.age(clock.system) < SETTLED);
+            let troubles = file.troubles.iter();
+            troubles.filter(move |trouble| !(grows && trouble.is_open_end()))
+        })
     }
 
     /// Forgets names that were not met in this run, and files that nobody has seen since `horizon`: these.
@@ -311,11 +322,6 @@ impl Book {
     pub(super) fn is_new_scrape(&mut self, hash: u128, now: Timestamp) -> bool {
         self.scrapes.insert(hash, now).is_none()
     }
-
-    /// How many files are followed.
-    pub(super) fn len(&self) -> usize {
-        self.files.len()
-    }
 }
 
 /// A file that was read before.
@@ -329,104 +335,10 @@ struct Known {
 }
 
 /// A file was truncated or replaced while it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Overtaken;
-
-/// The files of a round: each is read once in it.
-#[derive(Debug, Default)]
-struct Taken {
-    ids: BTreeSet<u64>,
-    /// Hashes of their first lines.
-    heads: BTreeSet<u128>,
-}
-
-impl Taken {
-    /// Whether nothing in this round is the same file, or begins like it.
-    fn take(&mut self, id: Option<u64>, probe: &Probe) -> bool {
-        let line = probe.head.split_inclusive(|&byte| byte == b'\n').next();
-        let head = xxh3_128(line.unwrap_or_default());
-        if id.is_some_and(|id| self.ids.contains(&id)) || self.heads.contains(&head) {
-            return false;
-        }
-        self.ids.extend(id);
-        self.heads.insert(head);
-        true
-    }
-}
-
-/// What of a file is to be read.
-fn part(
-    input: &Input,
-    stat: Stat,
-    probe: Probe,
-    (id, from): (u64, u64),
-    clock: Clock,
-) -> io::Result<Part> {
-    let (mut until, mut waits, mut is_cut) = (None, false, false);
-    if probe.compression == Compression::Plain && probe.lines && from < u64::MAX {
-        let last = input.last_line(from)?;
-        let settled = last.whole && stat.age(clock.system) >= SETTLED;
-        let mut end = if settled { last.end } else { last.start };
-        if end.saturating_sub(from) > BATCH {
-            end = input.line_end(from + BATCH, end)?;
-            is_cut = true;
-        }
-        waits = end < last.end;
-        let seal = input.seal(Compression::Plain, end)?;
-        until = Some((end, seal.map_or(0, |seal| seal.hash)));
-    }
-    let span = Span {
-        key: id,
-        from,
-        until: until.map_or(u64::MAX, |(end, _)| end),
-    };
-    Ok(Part {
-        input: input.clone().only(span),
-        id,
-        stat,
-        compression: probe.compression,
-        until,
-        probe,
-        waits,
-        is_cut,
-    })
-}
-
-impl Part {
-    /// What the file is known by from now on; `None` if it is not what it was.
-    fn read(&self, end: u64, seal: Option<u128>, clock: Clock) -> io::Result<Option<Entry>> {
-        let seal = match (self.until, seal) {
-            // Read by several threads: it must still be what it was before.
-            (Some((until, before)), _) => {
-                let now = self.input.seal(self.compression, until)?;
-                let same = end == until && now.is_some_and(|now| now.hash == before);
-                same.then_some(before)
-            }
-            (None, Some(seal)) => Some(seal),
-            (None, None) => (self.input.seal(self.compression, end)?).map(|seal| seal.hash),
-        };
-        let Some(seal) = seal else { return Ok(None) };
-        let mut probe = self.probe.clone();
-        if self.compression == Compression::Plain {
-            let now = self.input.probe().map_err(|_| io::ErrorKind::InvalidData)?;
-            if !now.head.starts_with(&probe.head) {
-                return Ok(None);
-            }
-            probe = now;
-        }
-        let head_bytes = usize::try_from(end).map_or(Probe::HEAD, |end| end.min(Probe::HEAD));
-        let head_bytes = head_bytes.min(probe.head.len());
-        let first_lines = probe.first_lines();
-        let first_lines = first_lines.filter(|(bytes, _)| *bytes <= head_bytes);
-        Ok(Some(Entry {
-            head_bytes,
-            first_lines: first_lines.collect(),
-            head: probe.head_hash(head_bytes).unwrap_or_default(),
-            read_to: end,
-            seal,
-            name: self.input.name().to_owned(),
-            last_seen: clock.now,
-            troubles: Vec::new(),
-        }))
-    }
+#[derive(Debug)]
+pub(super) struct Overtaken {
+    /// The number of its part.
+    pub(super) at: usize,
+    /// Why it could not be looked at, if that is how it was noticed.
+    pub(super) error: Option<io::Error>,
 }

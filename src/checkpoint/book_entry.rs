@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::Timestamp,
-    source::{Compression, Input, Probe, Trouble},
+    source::{Input, Trouble},
 };
 
 /// A file, whatever it is called and however it is stored by now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
-    /// How many bytes of its text `head` is a hash of: fewer than [`Probe::HEAD`] only while it is shorter.
+    /// How many bytes of its text `head` is a hash of: fewer than [`crate::source::Probe::HEAD`] only while it is shorter.
     pub(super) head_bytes: usize,
     pub(super) head: u128,
-    /// [`Probe::first_lines`] of what was read.
+    /// [`crate::source::Probe::first_lines`] of what was read.
     pub(super) first_lines: Vec<(usize, u128)>,
     /// How much of its text was read; a record starts there.
     pub(super) read_to: u64,
@@ -84,20 +84,4 @@ pub(super) struct Seen {
     pub(super) file: Option<u64>,
     /// Whether something stands at its end that waits to be read.
     pub(super) waits: bool,
-}
-
-/// A file that is to be read, from where to where.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    pub(super) input: Input,
-    pub(super) id: u64,
-    pub(super) stat: Stat,
-    pub(super) compression: Compression,
-    /// Of a plain text with a record a line: where to end, and the seal there before it was read.
-    pub(super) until: Option<(u64, u128)>,
-    pub(super) probe: Probe,
-    /// Whether something stands behind that which waits for its end.
-    pub(super) waits: bool,
-    /// Whether more of it is to be read in the next round.
-    pub(super) is_cut: bool,
 }

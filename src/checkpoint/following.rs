@@ -23,26 +23,26 @@ const HISTORY: usize = 50;
 
 /// A finding as the last run left it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Followed {
+pub(super) struct Followed {
     /// The finding, with its status.
-    pub finding: Finding,
+    pub(super) finding: Finding,
     /// Whether its status was told by all outputs.
-    pub told: bool,
+    pub(super) told: bool,
     /// What became of it, the oldest change first.
-    pub history: Vec<Change>,
+    pub(super) history: Vec<Change>,
 }
 
 /// One change of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub(super) struct Change {
     /// The run (wall clock).
-    pub at: Timestamp,
+    pub(super) at: Timestamp,
     /// Its status since then.
-    pub status: Status,
+    pub(super) status: Status,
     /// How bad it was.
-    pub severity: Severity,
+    pub(super) severity: Severity,
     /// How many requests it stood for.
-    pub count: u64,
+    pub(super) count: u64,
 }
 
 impl Followed {
@@ -59,19 +59,18 @@ impl Followed {
 
 /// What a run is judged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub(super) struct Moment {
     /// The run (wall clock).
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
     /// The newest event of the log.
-    pub newest: Option<Timestamp>,
+    pub(super) newest: Option<Timestamp>,
     /// A finding of which nothing has happened for so long, by the log's own time, is over.
-    pub resolved_after: Duration,
+    pub(super) resolved_after: Duration,
 }
 
 /// Puts what was found now together with what the last run left: every finding of now with its status, and
 /// those that are gone, as resolved.
-#[must_use]
-pub fn follow(
+pub(super) fn follow(
     mut before: BTreeMap<String, Followed>,
     found: Vec<Finding>,
     moment: Moment,

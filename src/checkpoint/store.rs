@@ -19,7 +19,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
-use crate::{finding::Timestamp, pipeline};
+use crate::pipeline::{self, Held, Shelf};
 
 /// In the header of the file, so that `file` and others can tell whose it is: "satr".
 const APPLICATION: i32 = 0x7361_7472;
@@ -50,7 +50,10 @@ CREATE TABLE suppression (
     owner TEXT NOT NULL,
     expires TEXT NOT NULL,
     created TEXT NOT NULL,
-    severity_at_most TEXT NOT NULL
+    severity_at_most TEXT NOT NULL,
+    -- What it is about, if the finding was known when it was suppressed.
+    detector TEXT,
+    subject TEXT
 ) WITHOUT ROWID;
 ";
 
@@ -79,7 +82,7 @@ pub enum Error {
         /// Its version.
         found: String,
         /// The version that can be read.
-        ours: &'static str,
+        ours: String,
     },
     /// It cannot be trusted any more.
     #[error(
@@ -167,7 +170,8 @@ impl Store {
         // SQLite takes the missing end of a last page for zeros.
         let bytes = |count: i32, size: i32| u64::try_from(i64::from(count) * i64::from(size));
         let pages = bytes(number("page_count")?, number("page_size")?);
-        if pages.is_ok_and(|bytes| self.bytes() < bytes) {
+        let stored = self.bytes()?;
+        if pages.is_ok_and(|bytes| stored < bytes) {
             return Err(damaged(&self.path, "its end is missing"));
         }
         // Looks at every page; a torn one would show here and not in the middle of a run.
@@ -178,11 +182,12 @@ impl Store {
             return Err(damaged(&self.path, &checked));
         }
         let found = self.meta("format")?.unwrap_or_default();
-        if found != pipeline::Held::VERSION {
+        let ours = version();
+        if found != ours {
             return Err(Error::Version {
                 path: shown(&self.path),
                 found,
-                ours: pipeline::Held::VERSION,
+                ours,
             });
         }
         Ok(())
@@ -207,22 +212,14 @@ impl Store {
         self.execute(query, [name, value])
     }
 
-    /// All parts by name.
-    pub(super) fn parts(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        self.rows("SELECT name, bytes FROM part ORDER BY name", |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+    /// What is kept under a name of its own, beside the parts of what is held.
+    pub(super) fn book(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.part(BOOK)
     }
 
-    /// Writes a part, or deletes it.
-    pub(super) fn set_part(&self, name: &str, bytes: Option<&[u8]>) -> Result<(), Error> {
-        match bytes {
-            Some(bytes) => {
-                let query = "INSERT INTO part VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2";
-                self.execute(query, params![name, bytes])
-            }
-            None => self.execute("DELETE FROM part WHERE name = ?1", [name]),
-        }
+    /// Writes that.
+    pub(super) fn put_book(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.put(BOOK, Some(bytes))
     }
 
     pub(super) fn rows<T>(
@@ -238,23 +235,86 @@ impl Store {
         all().map_err(|error| self.error(&error))
     }
 
+    /// Shows every row, one at a time.
+    pub(super) fn each(
+        &self,
+        query: &str,
+        mut see: impl FnMut(&rusqlite::Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let failed = |error: rusqlite::Error| self.error(&error);
+        let mut statement = self.connection.prepare(query).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            see(row)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn execute(&self, query: &str, values: impl rusqlite::Params) -> Result<(), Error> {
         let done = || self.connection.prepare(query)?.execute(values);
         done().map(drop).map_err(|error| self.error(&error))
     }
 
     /// How large the file is.
-    pub(super) fn bytes(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |file| file.len())
+    pub(super) fn bytes(&self) -> Result<u64, Error> {
+        let file = fs::metadata(&self.path);
+        file.map(|file| file.len())
+            .map_err(|error| unusable(&self.path, &error))
     }
 
     pub(super) fn damaged(&self, why: &str) -> Error {
         damaged(&self.path, why)
     }
 
-    fn error(&self, error: &rusqlite::Error) -> Error {
+    pub(super) fn error(&self, error: &rusqlite::Error) -> Error {
         of(&self.path, error)
     }
+
+    /// The same error, with the state's name where it speaks of a part of it.
+    pub(super) fn named(&self, error: Error) -> Error {
+        match error {
+            Error::Run(part @ pipeline::Error::Part { .. }) => self.damaged(&part.to_string()),
+            other => other,
+        }
+    }
+}
+
+impl Shelf for Store {
+    type Error = Error;
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let query = "SELECT name FROM part ORDER BY name";
+        let mut names = self.rows(query, |row| row.get(0))?;
+        names.retain(|name| name != BOOK);
+        Ok(names)
+    }
+
+    fn part(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let query = "SELECT bytes FROM part WHERE name = ?1";
+        let read = self.connection.query_row(query, [name], |row| row.get(0));
+        read.optional().map_err(|error| self.error(&error))
+    }
+
+    fn put(&self, name: &str, packed: Option<&[u8]>) -> Result<(), Error> {
+        match packed {
+            Some(bytes) => {
+                let query = "INSERT INTO part VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2";
+                self.execute(query, params![name, bytes])
+            }
+            None => self.execute("DELETE FROM part WHERE name = ?1", [name]),
+        }
+    }
+}
+
+/// Which file was read how far: a part that is none of the pipeline's.
+const BOOK: &str = "files";
+
+/// The version of the tables and the book; to be raised whenever one of them changes.
+const TABLES: u32 = 1;
+
+/// The version of all that is in a state.
+fn version() -> String {
+    format!("{}.{TABLES}", Held::version())
 }
 
 /// The journal is deleted at the end of a transaction, and that is what ends it.
@@ -288,7 +348,7 @@ fn create(path: &Path) -> Result<(), Error> {
         connection.pragma_update(None, "application_id", APPLICATION)?;
         connection.execute_batch(SCHEMA)?;
         let made = "INSERT INTO meta VALUES ('format', ?1), ('made_by', ?2)";
-        connection.execute(made, [pipeline::Held::VERSION, env!("CARGO_PKG_VERSION")])?;
+        connection.execute(made, [&version(), env!("CARGO_PKG_VERSION")])?;
         connection.execute_batch("COMMIT")?;
         connection.close().map_err(|(_, error)| error)
     };
@@ -298,11 +358,6 @@ fn create(path: &Path) -> Result<(), Error> {
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(unusable(path, &error.error)),
     }
-}
-
-/// A time as it stands in the tables.
-pub(super) fn time(text: &str) -> Option<Timestamp> {
-    Timestamp::parse(text)
 }
 
 fn of(path: &Path, error: &rusqlite::Error) -> Error {

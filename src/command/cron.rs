@@ -3,7 +3,7 @@
 //! The state is saved before anything is told. What could not be told stays news, and is told by the next run:
 //! so it is told at least once, and the fingerprint makes a repeat harmless.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{borrow::Cow, collections::BTreeSet, time::Instant};
 
 use crate::{
     alert::{self, Recording},
@@ -50,7 +50,7 @@ pub fn cron(config: &CronConfig) -> Result<Verdict, Error> {
     let run = LastRun {
         success: !failed,
         duration: started.elapsed(),
-        files: outcome.tally.files,
+        files: outcome.tally.files(),
         bytes: outcome.tally.bytes,
         events: outcome.tally.events,
         bad_lines: outcome.tally.bad_lines,
@@ -77,27 +77,40 @@ fn check(config: &CronConfig) -> Result<(), Error> {
 
 /// The report, or what of it is news.
 fn write_report(config: &CronConfig, outcome: &Outcome) -> Result<(), Error> {
-    let mut report = outcome.report.clone();
+    let mut report = Cow::Borrowed(&outcome.report);
     if config.only_news {
-        report.findings.retain(|finding| outcome.is_news(finding));
-        let told: BTreeSet<&str> = report
-            .findings
-            .iter()
-            .map(|f| f.fingerprint.as_str())
-            .collect();
-        let is_told = |story: &crate::finding::Story| {
-            story
-                .findings
-                .iter()
-                .any(|finding| told.contains(finding.as_str()))
-        };
-        report.stories.retain(is_told);
+        let news = outcome.report.findings.iter();
+        let news: Vec<Finding> = news.filter(|f| outcome.is_news(f)).cloned().collect();
         // Whoever gets this by mail is not to get one that says nothing.
-        if report.findings.is_empty() && config.output.is_for_people() {
+        if news.is_empty() && config.output.is_for_people() {
             return Ok(());
         }
+        report = Cow::Owned(with_findings(&outcome.report, news));
     }
     reports::write(&report, None, &config.output, None)
+}
+
+/// The same report, with some of its findings, and the stories that hold one of them.
+fn with_findings(report: &Report, findings: Vec<Finding>) -> Report {
+    let Report {
+        input,
+        findings: _,
+        stories,
+        exceptions,
+        coverage,
+        reconciliation,
+    } = report;
+    let told: BTreeSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
+    let mut stories = stories.clone();
+    stories.retain(|story| story.findings.iter().any(|f| told.contains(f.as_str())));
+    Report {
+        input: input.clone(),
+        stories,
+        exceptions: exceptions.clone(),
+        coverage: coverage.clone(),
+        reconciliation: reconciliation.clone(),
+        findings,
+    }
 }
 
 /// Every finding, one a line, with the rest of the report left out.
@@ -199,15 +212,10 @@ fn write_counters(
 impl Verdict {
     /// Judges a run: what is new in it, and what it could not read.
     fn of_run(outcome: &Outcome, judgement: config::Judgement) -> Self {
-        let of_run = Report {
-            findings: outcome.new_findings().cloned().collect(),
-            input: crate::pipeline::Input {
-                bad_lines: outcome.tally.bad_lines,
-                metrics: None,
-                ..outcome.report.input.clone()
-            },
-            ..outcome.report.clone()
-        };
+        let new = outcome.new_findings().cloned().collect();
+        let mut of_run = with_findings(&outcome.report, new);
+        of_run.input.bad_lines = outcome.tally.bad_lines;
+        of_run.input.metrics = None;
         debug_assert!(of_run.findings.iter().all(|finding| {
             finding
                 .tracking

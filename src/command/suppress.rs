@@ -1,9 +1,7 @@
 //! `satrail suppress`: single findings that nobody wants to hear of again, until a day.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    checkpoint::{Checkpoint, Followed},
+    checkpoint::{Checkpoint, Suppressed},
     config::{self, SuppressConfig},
     output::{Destination, deliver, shown},
 };
@@ -20,18 +18,14 @@ pub fn suppress(config: &SuppressConfig) -> Result<Verdict, Error> {
     }
     let checkpoint = Checkpoint::open(&config.state)?;
     let known = checkpoint.suppressions()?;
-    let unknown = config
-        .remove
-        .iter()
-        .find(|fingerprint| known.iter().all(|other| other.fingerprint != **fingerprint));
+    let unknown = config.remove.iter().find(|fingerprint| {
+        let mut suppressed = known.iter().map(|known| &known.suppression.fingerprint);
+        suppressed.all(|other| other != *fingerprint)
+    });
     if let Some(fingerprint) = unknown {
         let why = format!("{fingerprint} is not suppressed");
         return Err(config::Error::new(why).into());
     }
-    let findings = checkpoint.findings()?;
-    let findings: BTreeMap<&str, &Followed> = (findings.iter())
-        .map(|known| (known.finding.fingerprint.as_str(), known))
-        .collect();
     checkpoint.suppress(&config.put, &config.remove)?;
     let to = Destination::Stdout;
     deliver(&to, |out| {
@@ -39,10 +33,11 @@ pub fn suppress(config: &SuppressConfig) -> Result<Verdict, Error> {
         if all.is_empty() {
             return writeln!(out, "nothing is suppressed");
         }
-        for one in &all {
-            let what = findings.get(one.fingerprint.as_str()).map_or_else(
-                || "no finding of the last run".to_owned(),
-                |known| format!("{} {}", known.finding.detector, known.finding.subject),
+        for Suppressed { suppression, about } in &all {
+            let one = suppression;
+            let what = about.as_ref().map_or_else(
+                || "no finding that was known then".to_owned(),
+                |(detector, subject)| format!("{detector} {subject}"),
             );
             let over = if one.expires < config.today {
                 ", over"

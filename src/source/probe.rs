@@ -7,6 +7,7 @@
 use std::{
     fs::File,
     io::{self, ErrorKind},
+    path::Path,
 };
 
 use memchr::{memchr, memchr_iter, memrchr};
@@ -17,12 +18,23 @@ use super::{
     decode::Decoder,
     documents::Documents,
     framing::{ENOUGH, Framing, framing},
-    input::head_and_rest,
+    input::{FileId, file_id, head_and_rest},
     position::Positioned,
     sniff::{Format, sniff},
     split::Mark,
     trouble::why,
 };
+
+/// What all names of one file have in common: hard links, symlinks and ways to it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity(FileId);
+
+impl Identity {
+    /// The identity of what a path leads to; an error if it leads nowhere.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        file_id(path).map(Self)
+    }
+}
 
 /// How a file's text begins and how it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

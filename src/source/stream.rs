@@ -187,11 +187,8 @@ impl Stream {
             Loss::Nothing => Trouble::note(name, &problem.why),
         });
         let cut = state.records.as_ref().is_some_and(|records| records.cut);
-        let cut = (cut && problems.iter().all(|problem| problem.loss == Loss::Nothing)).then(|| {
-            let why = "it ends within a JSON document: it is still being written or was copied in \
-                       part; what could be read counts";
-            Trouble::cut(name, why)
-        });
+        let cut = cut && problems.iter().all(|problem| problem.loss == Loss::Nothing);
+        let cut = cut.then(|| Trouble::open_end(name));
         troubles.chain(cut).collect()
     }
 }

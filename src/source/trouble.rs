@@ -34,6 +34,17 @@ impl Trouble {
         self.unreadable && self.why == GONE
     }
 
+    /// Whether it says no more than that a document has no end: of a file that grows, that is how it should be.
+    #[must_use]
+    pub fn is_open_end(&self) -> bool {
+        self.incomplete && self.why == OPEN_END
+    }
+
+    /// The end of the last document is missing.
+    pub(super) fn open_end(file: &str) -> Self {
+        Self::cut(file, OPEN_END)
+    }
+
     /// Nothing at all could be read.
     pub(super) fn unreadable(file: &str, why: impl Into<String>) -> Self {
         Self {
@@ -65,6 +76,10 @@ impl Trouble {
 
 /// What [`why`] says of a file that is not there.
 const GONE: &str = "no such file";
+
+/// What [`Trouble::open_end`] says.
+const OPEN_END: &str = "it ends within a JSON document: it is still being written or was copied in part; what could be \
+                        read counts";
 
 /// A path as shown to people.
 pub(super) fn name_of(path: &Path) -> String {

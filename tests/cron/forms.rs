@@ -92,6 +92,32 @@ fn an_array_grows() {
 }
 
 #[test]
+fn a_document_without_an_end_is_a_trouble_once_nobody_writes_it() {
+    let (site, all) = (Site::new(), &sample()[..60]);
+    let none = Value::from([(); 0]);
+    // In the middle of a record, and behind one.
+    for end in [all[20].len() / 2, all[20].len()] {
+        let text = format!("[\n{},\n{}", all[..20].join(",\n"), &all[20][..end]);
+        site.write("audit.log", text);
+        for _ in 0..2 {
+            assert_eq!(site.report(&[])["coverage"]["troubles"], none);
+        }
+        assert_eq!(site.run(&["--strict", "--fail-on", "never"]).code, Some(0));
+        site.age("audit.log", 11);
+        for _ in 0..2 {
+            let report = site.report(&[]);
+            let troubles = report["coverage"]["troubles"].as_array().unwrap();
+            let why = troubles[0]["why"].as_str().unwrap();
+            assert!(why.contains("ends within a JSON document"), "{why}");
+            assert_eq!(troubles.len(), 1);
+        }
+    }
+    // Somebody did write it, after all.
+    site.write("audit.log", format!("[\n{}\n]\n", all.join(",\n")));
+    assert_eq!(site.report(&[])["coverage"]["troubles"], none);
+}
+
+#[test]
 fn damage_of_a_compressed_file_stays_in_the_report() {
     let (site, all) = (Site::new(), sample());
     site.write("audit.log", joined(&all[..100]));

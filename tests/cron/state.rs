@@ -207,6 +207,75 @@ fn a_state_leaves_nothing_beside_it() {
     assert_eq!(files(&used()), ["state"]);
 }
 
+/// How often each row was written since the triggers were set.
+fn writes(site: &Site) -> Vec<(String, i64)> {
+    let state = Connection::open(site.state()).unwrap();
+    let mut query = state
+        .prepare("SELECT what, count(*) FROM written GROUP BY what ORDER BY what")
+        .unwrap();
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_run_writes_what_changed() {
+    let site = used();
+    // What was new goes on, and then nothing changes any more.
+    site.report(&[]);
+    let report = site.report(&[]);
+    let all = report["findings"].as_array().unwrap().len();
+    sql(&site.state(), "CREATE TABLE written (what TEXT)");
+    for (table, column) in [("finding", "fingerprint"), ("part", "name")] {
+        for (on, row) in [("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")] {
+            let trigger = format!(
+                "CREATE TRIGGER {table}_{on} AFTER {on} ON {table} BEGIN
+                     INSERT INTO written VALUES ('{table} ' || {row}.{column}); END"
+            );
+            sql(&site.state(), &trigger);
+        }
+    }
+    site.report(&[]);
+    let bookkeeping = [("part files".to_owned(), 1), ("part kept".to_owned(), 1)];
+    assert_eq!(writes(&site), bookkeeping);
+    sql(&site.state(), "DELETE FROM written");
+    // One account goes on; the others' findings stay as they are.
+    let more = super::site::of("ci:deployer", &sample()[..300]);
+    site.append(
+        "audit.log",
+        joined(&super::site::on("2026-11-22", &more[..1])),
+    );
+    site.report(&[]);
+    let written = writes(&site);
+    let findings = written
+        .iter()
+        .filter(|(what, _)| what.starts_with("finding"));
+    let findings = findings.count();
+    assert!(
+        (1..all).contains(&findings),
+        "{findings} of {all}: {written:?}"
+    );
+}
+
+#[test]
+fn links_to_what_a_run_writes_are_no_logs() {
+    let (site, all) = (Site::new(), sample());
+    site.write("audit.log", joined(&all[..100]));
+    site.report(&[]);
+    fs::hard_link(site.state(), site.log("hard")).unwrap();
+    std::os::unix::fs::symlink(site.state(), site.log("soft")).unwrap();
+    fs::create_dir(site.path("rules")).unwrap();
+    std::os::unix::fs::symlink(site.path("rules"), site.log("rules")).unwrap();
+    let rules = ["--rules-out", "rules"];
+    for _ in 0..2 {
+        let report = site.report(&rules);
+        super::site::assert_holds(&report, &all[..100]);
+        assert_eq!(
+            report["coverage"]["troubles"],
+            serde_json::Value::from([(); 0])
+        );
+    }
+}
+
 #[test]
 fn what_a_run_writes_is_no_log() {
     let (site, all) = (Site::new(), sample());
