@@ -184,7 +184,15 @@ impl Input {
                     Format::Packed(compression) => compression,
                     _ => Compression::Plain,
                 };
-                let stream = Stream::new(head.clone(), opened.into_reader(), limits, any_framing);
+                let stream = match (format, opened) {
+                    (Format::Packed(_), Opened::File(file)) if size > 0 => {
+                        let stored = (file, size, compression);
+                        Stream::of_file(head.clone(), stored, limits, any_framing)
+                    }
+                    (_, opened) => {
+                        Stream::new(head.clone(), opened.into_reader(), limits, any_framing)
+                    }
+                };
                 let stream = match self.span {
                     Some(span) => stream.from(span.from, compression == Compression::Plain),
                     None => stream,
