@@ -70,8 +70,10 @@ enum State {
 /// Members that have been decompressed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Whole {
-    /// What stands in them.
+    /// What stands in them, up to `filled`.
     pub(super) text: Vec<u8>,
+    /// How long that is.
+    pub(super) filled: usize,
     /// The stored offset behind the last of them.
     pub(super) until: u64,
 }
@@ -119,6 +121,11 @@ impl Ahead {
                 None => {
                     let found = self.find(&mut queue, at)?;
                     drop(queue);
+                    // Read block by block, a long frame stays in the processor's caches.
+                    if self.compression == Compression::Zstd && found.stored.len() > WINDOW {
+                        self.give_back(found.room);
+                        return None;
+                    }
                     return self.decompress(found);
                 }
             }
@@ -151,8 +158,7 @@ impl Ahead {
     }
 
     /// Takes back the memory of a text that was read.
-    pub(super) fn give_back(&self, mut text: Vec<u8>) {
-        text.clear();
+    pub(super) fn give_back(&self, text: Vec<u8>) {
         let mut queue = lock(&self.queue);
         if queue.spare.len() < 2 {
             queue.spare.push(text);
@@ -164,7 +170,8 @@ impl Ahead {
         queue.next = None;
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let mut stored = Vec::new();
-        for most in [WINDOW, STORED_MOST] {
+        let mut most = WINDOW;
+        loop {
             let want = left.min(most);
             self.read(&mut stored, want, at)?;
             if let Some(end) = runs::end(self.compression, &stored, want == left) {
@@ -176,11 +183,11 @@ impl Ahead {
                     room: queue.spare.pop().unwrap_or_default(),
                 });
             }
-            if want == left {
+            if want == left || most == STORED_MOST {
                 return None;
             }
+            most = (most * 2).min(STORED_MOST);
         }
-        None
     }
 
     /// Reads on until `stored` has all that it should have.
@@ -200,13 +207,17 @@ impl Ahead {
 
     fn decompress(&self, found: Found) -> Option<Whole> {
         let mut text = found.room;
-        let length = runs::decompress(self.compression, &found.stored, &mut text);
+        let (length, filled) = runs::decompress(self.compression, &found.stored, &mut text);
         if length == 0 {
             self.give_back(text);
             return None;
         }
         let until = found.start + length as u64;
-        Some(Whole { text, until })
+        Some(Whole {
+            text,
+            filled,
+            until,
+        })
     }
 }
 

@@ -173,11 +173,11 @@ impl Decoder {
         let Member::Whole(whole, delivered) = &mut self.member else {
             return 0;
         };
-        let left = &whole.text[*delivered..];
+        let left = &whole.text[*delivered..whole.filled];
         let n = left.len().min(out.len());
         out[..n].copy_from_slice(&left[..n]);
         *delivered += n;
-        if *delivered == whole.text.len() {
+        if *delivered == whole.filled {
             let text = std::mem::take(&mut whole.text);
             if let Some(ahead) = &self.ahead {
                 ahead.give_back(text);

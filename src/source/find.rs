@@ -316,7 +316,7 @@ fn leads_back(path: &Path) -> Option<String> {
     Some(name_of(above))
 }
 
-fn why_not_found(path: &Path, error: &std::io::Error) -> String {
+fn why_not_found(path: &Path, error: &io::Error) -> String {
     if error.kind() == ErrorKind::NotFound && path.is_symlink() {
         return "the symlink leads nowhere".to_owned();
     }

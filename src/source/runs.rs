@@ -16,6 +16,8 @@ const GZIP_LEAST: usize = 18;
 const BGZIP_EMPTY: usize = 28;
 /// deflate's best ratio.
 const DEFLATE_MOST: usize = 1032;
+/// Frames of so much text make a run: more of them would leave the processor's caches before they are read.
+const ENOUGH: usize = 1 << 20;
 /// So many places where a gzip member could end are tried.
 const TRIES: usize = 8;
 /// The largest window that zstd accepts without being asked to (`ZSTD_WINDOWLOG_LIMIT_DEFAULT`).
@@ -32,25 +34,33 @@ pub(super) fn end(compression: Compression, stored: &[u8], is_all: bool) -> Opti
     }
 }
 
-/// Decompresses members from the first byte on to the end of `text`; how many stored bytes they took. 0 if they are
-/// not what they seemed, or too long.
-pub(super) fn decompress(compression: Compression, stored: &[u8], text: &mut Vec<u8>) -> usize {
+/// What stands in members from the first byte on, put at the start of `text`, which grows as it has to: how many stored
+/// bytes they took, and how long their text is. No bytes at all if they are not what they seemed, or too long.
+pub(super) fn decompress(
+    compression: Compression,
+    stored: &[u8],
+    text: &mut Vec<u8>,
+) -> (usize, usize) {
     match compression {
-        Compression::Plain => 0,
+        Compression::Plain => (0, 0),
         Compression::Gzip => {
             let mut inflate = Decompressor::new();
-            let mut at = 0;
-            while let Some(length) = gzip_member(&stored[at..], &mut inflate, text) {
-                at += length;
+            let (mut at, mut filled) = (0, 0);
+            while let Some((length, more)) = gzip_member(&stored[at..], &mut inflate, text, filled)
+            {
+                (at, filled) = (at + length, filled + more);
             }
-            at
+            (at, filled)
         }
         Compression::Zstd => {
             let (end, most) = frames(stored);
-            text.reserve(most);
-            let decompressed = zstd::bulk::Decompressor::new()
-                .and_then(|mut frame| frame.decompress_to_buffer(&stored[..end], text));
-            if decompressed.is_ok() { end } else { 0 }
+            if text.len() < most {
+                text.resize(most, 0);
+            }
+            let decompressed = zstd::bulk::Decompressor::new().and_then(|mut frame| {
+                frame.decompress_to_buffer(&stored[..end], text.as_mut_slice())
+            });
+            decompressed.map_or((0, 0), |filled| (end, filled))
         }
     }
 }
@@ -111,22 +121,33 @@ fn bgzip_length(stored: &[u8]) -> Option<usize> {
     }
 }
 
-/// Decompresses the member at the first byte, if its end can be found; how long it is.
-fn gzip_member(stored: &[u8], inflate: &mut Decompressor, text: &mut Vec<u8>) -> Option<usize> {
+/// Decompresses the member at the first byte, if its end can be found; how long it is, and how long its text is, which is
+/// put at `filled`.
+fn gzip_member(
+    stored: &[u8],
+    inflate: &mut Decompressor,
+    text: &mut Vec<u8>,
+    filled: usize,
+) -> Option<(usize, usize)> {
     if !is_gzip(stored) {
         return None;
     }
     if let Some(length) = bgzip_length(stored) {
-        return gzip_ends_at(stored.get(..length)?, inflate, text);
+        return gzip_ends_at(stored.get(..length)?, inflate, text, filled);
     }
     let next = memmem::find_iter(&stored[1..], GZIP).map(|at| at + 1);
     let next = next.filter(|&at| at >= GZIP_LEAST && is_gzip(&stored[at..]));
     let mut ends = next.take(TRIES).chain([stored.len()]);
-    ends.find_map(|end| gzip_ends_at(&stored[..end], inflate, text))
+    ends.find_map(|end| gzip_ends_at(&stored[..end], inflate, text, filled))
 }
 
 /// Decompresses a member that takes up all of `stored`, if one does: its length and its checksum stand at its end.
-fn gzip_ends_at(stored: &[u8], inflate: &mut Decompressor, text: &mut Vec<u8>) -> Option<usize> {
+fn gzip_ends_at(
+    stored: &[u8],
+    inflate: &mut Decompressor,
+    text: &mut Vec<u8>,
+    filled: usize,
+) -> Option<(usize, usize)> {
     if stored.len() < GZIP_LEAST {
         return None;
     }
@@ -140,20 +161,18 @@ fn gzip_ends_at(stored: &[u8], inflate: &mut Decompressor, text: &mut Vec<u8>) -
     if length == 0 && !(is_known && stored.len() == BGZIP_EMPTY) {
         return None;
     }
-    let (filled, length) = (text.len(), usize::try_from(length).ok()?);
+    let length = usize::try_from(length).ok()?;
     if length > TEXT_MOST - filled.min(TEXT_MOST)
         || length > stored.len().saturating_mul(DEFLATE_MOST)
     {
         return None;
     }
-    text.resize(filled + length, 0);
-    let room = &mut text[filled..];
-    let is_whole = inflate.gzip_decompress(stored, room) == Ok(length) && crc32(room) == sum;
-    if !is_whole {
-        text.truncate(filled);
-        return None;
+    if text.len() < filled + length {
+        text.resize(filled + length, 0);
     }
-    Some(stored.len())
+    let room = &mut text[filled..filled + length];
+    let is_whole = inflate.gzip_decompress(stored, room) == Ok(length) && crc32(room) == sum;
+    is_whole.then_some((stored.len(), length))
 }
 
 /// Where the last of the zstd frames ends that stand whole in `stored`, as far as their text is not too long, and how
@@ -162,6 +181,7 @@ fn frames(stored: &[u8]) -> (usize, usize) {
     let (mut end, mut text) = (0, 0);
     while let Some((length, most)) = frame(&stored[end..])
         && text + most <= TEXT_MOST
+        && text < ENOUGH
     {
         (end, text) = (end + length, text + most);
     }
