@@ -151,11 +151,9 @@ fn gzip_ends_at(
     if stored.len() < GZIP_LEAST {
         return None;
     }
-    let (_, &[a, b, c, d, e, f, g, h]) = stored.split_last_chunk()?;
-    let (sum, length) = (
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-    );
+    let (before, length) = stored.split_last_chunk()?;
+    let (_, sum) = before.split_last_chunk()?;
+    let (sum, length) = (u32::from_le_bytes(*sum), u32::from_le_bytes(*length));
     // The end of a member without text looks like padding behind one; of bgzip's own, it is known where it is.
     let is_known = bgzip_length(stored) == Some(BGZIP_EMPTY);
     if length == 0 && !(is_known && stored.len() == BGZIP_EMPTY) {
