@@ -29,10 +29,14 @@ fn main() {
 struct Files {
     plain: PathBuf,
     gzip: PathBuf,
+    /// Members of 1 MiB of text each.
+    members: PathBuf,
     zstd: PathBuf,
     bytes: u64,
     _directory: tempfile::TempDir,
 }
+
+const MEMBER: usize = 1 << 20;
 
 /// Lines of about 1.2 KB, as Metadata level gives them, and about as compressible.
 fn files() -> &'static Files {
@@ -61,16 +65,24 @@ fn files() -> &'static Files {
         let directory = tempfile::tempdir().unwrap();
         let path = |name| directory.path().join(name);
         let (plain, gzip, zstd) = (path("log"), path("log.gz"), path("log.zst"));
+        let members = path("members.gz");
         let level = flate2::Compression::default();
         let mut encoder = flate2::write::GzEncoder::new(File::create(&gzip).unwrap(), level);
         encoder.write_all(&content).unwrap();
         encoder.finish().unwrap();
+        let mut packed = File::create(&members).unwrap();
+        for part in content.chunks(MEMBER) {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+            encoder.write_all(part).unwrap();
+            packed.write_all(&encoder.finish().unwrap()).unwrap();
+        }
         fs::write(&zstd, zstd::encode_all(&content[..], 3).unwrap()).unwrap();
         fs::write(&plain, &content).unwrap();
         let bytes = content.len() as u64;
         Files {
             plain,
             gzip,
+            members,
             zstd,
             bytes,
             _directory: directory,
@@ -167,6 +179,11 @@ fn gzip<const N: usize>(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench(consts = THREADS, sample_count = 5)]
+fn gzip_members<const N: usize>(bencher: Bencher<'_, '_>) {
+    bench(bencher, || through_source(&files().members, N, 1 << 20));
+}
+
+#[divan::bench(consts = THREADS, sample_count = 5)]
 fn zstandard<const N: usize>(bencher: Bencher<'_, '_>) {
     bench(bencher, || through_source(&files().zstd, N, 1 << 20));
 }
@@ -177,6 +194,19 @@ fn gzip_bare(bencher: Bencher<'_, '_>) {
         let file = std::io::BufReader::with_capacity(128 << 10, File::open(&files().gzip).unwrap());
         count(flate2::bufread::MultiGzDecoder::new(file))
     });
+}
+
+/// Inflate alone, by libdeflate: all of a member at once.
+#[divan::bench(sample_count = 5)]
+fn gzip_whole(bencher: Bencher<'_, '_>) {
+    let stored = fs::read(&files().gzip).unwrap();
+    let mut text = vec![0; usize::try_from(files().bytes).unwrap()];
+    bencher
+        .counter(BytesCount::new(files().bytes))
+        .bench_local(|| {
+            let mut inflate = libdeflater::Decompressor::new();
+            inflate.gzip_decompress(&stored, &mut text).unwrap()
+        });
 }
 
 #[divan::bench(sample_count = 5)]

@@ -31,6 +31,8 @@ mod framing;
 mod records;
 mod stream;
 mod decode;
+mod ahead;
+mod runs;
 mod stored;
 mod bytes;
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! A progress bar by stored bytes, on standard error.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
@@ -11,8 +16,18 @@ const BYTES: &str = "{spinner} {bytes} ({bytes_per_sec}) {wide_msg}";
 const SHARE: &str =
     "{bar:24.cyan/dim} {percent:>3} % of {total_bytes} ({bytes_per_sec}, {eta} left) {wide_msg}";
 
+/// Names are shown no more often than anybody can read them: of small files, there are thousands a second.
+const EVERY: Duration = Duration::from_millis(50);
+
 /// A bar that is gone once it is dropped.
-pub(super) struct Bar(ProgressBar);
+pub(super) struct Bar {
+    bar: ProgressBar,
+    /// Whether anybody sees it: what is hidden costs nothing.
+    seen: bool,
+    started: Instant,
+    /// When the next name may be shown, in milliseconds since the start.
+    next_name: AtomicU64,
+}
 
 impl Bar {
     /// Shown only if `visible`, and then only if standard error is a terminal.
@@ -22,8 +37,13 @@ impl Bar {
         } else {
             ProgressDrawTarget::hidden()
         };
-        let bar = ProgressBar::with_draw_target(None, target);
-        Self(restyled(bar, BYTES))
+        let bar = restyled(ProgressBar::with_draw_target(None, target), BYTES);
+        Self {
+            seen: !bar.is_hidden(),
+            bar,
+            started: Instant::now(),
+            next_name: AtomicU64::new(0),
+        }
     }
 }
 
@@ -39,22 +59,45 @@ impl Progress for Bar {
         let Some(bytes) = bytes else {
             return;
         };
-        self.0.set_length(bytes);
-        restyled(self.0.clone(), SHARE);
+        if self.seen {
+            self.bar.set_length(bytes);
+            restyled(self.bar.clone(), SHARE);
+        }
     }
 
     fn advance(&self, bytes: u64) {
-        self.0.inc(bytes);
+        if self.seen {
+            self.bar.inc(bytes);
+        }
     }
 
     fn file(&self, name: &str) {
-        self.0.set_message(shown(&clip(name, 200)).into_owned());
+        if !self.seen {
+            return;
+        }
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (now, next) = (
+            millis(self.started.elapsed()),
+            self.next_name.load(Ordering::Relaxed),
+        );
+        let mine = now >= next
+            && (self.next_name)
+                .compare_exchange(
+                    next,
+                    now + millis(EVERY),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok();
+        if mine {
+            self.bar.set_message(shown(&clip(name, 200)).into_owned());
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

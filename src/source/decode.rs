@@ -2,23 +2,30 @@
 //!
 //! Never fails: whatever could be decompressed is delivered, then the stream ends and says why.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder as ZstdFrame, Operation};
 
 use super::{
+    ahead::{Ahead, Whole},
     sniff::{Compression, ENOUGH, Format, sniff},
-    stored::Stored,
+    stored::{Reader, Stored},
 };
 
-/// zstd decompresses so much at a time (its largest block). An error loses what its call had already
-/// decompressed, so a constant here keeps the outcome independent of the chunk size.
+/// zstd decompresses so much at a time: its largest block.
 const ZSTD_STEP: usize = 128 << 10;
+/// What zstd is fed first, to learn how much it wants next.
+const ZSTD_FIRST: usize = 5;
 
 /// A stream of stored bytes, being decompressed.
 pub(super) struct Decoder {
     stored: Stored,
+    /// Members that are decompressed at once, in a file.
+    ahead: Option<Arc<Ahead>>,
     member: Member,
     /// Why no more stored bytes can be had, before what was read of them is decompressed.
     failed: Option<String>,
@@ -52,6 +59,8 @@ enum Member {
     Gzip(Box<Decompress>),
     /// Inside a zstd frame, or with decompressed bytes of it left.
     Zstd(Box<Zstd>),
+    /// Behind members that were decompressed at once, of whose text so many bytes were delivered.
+    Whole(Whole, usize),
     /// The start of another member, padding, or the end.
     Between,
     /// Nothing more.
@@ -60,6 +69,9 @@ enum Member {
 
 struct Zstd {
     frame: ZstdFrame<'static>,
+    /// How many bytes it wants: up to the end of a block. An error loses what its call had already decompressed, so it
+    /// gets no more, and what stands before the damage does not hang on how the bytes came.
+    wanted: usize,
     room: Vec<u8>,
     /// What of `room` is decompressed, and up to where it was delivered.
     filled: usize,
@@ -82,12 +94,18 @@ enum Step {
 impl Decoder {
     /// Decompresses `reader`; `head` are the first bytes, already read from it.
     pub(super) fn new(head: Vec<u8>, reader: Box<dyn Read + Send>) -> Self {
+        Self::of(head, reader.into(), None)
+    }
+
+    /// The same of a file, with the members that are decompressed at once.
+    pub(super) fn of(head: Vec<u8>, reader: Reader, ahead: Option<Arc<Ahead>>) -> Self {
         let member = match sniff(&head) {
             Format::Packed(_) => Member::Between,
             Format::Text { .. } | Format::Foreign(_) => Member::Text,
         };
         Self {
             stored: Stored::new(head, reader),
+            ahead,
             member,
             failed: None,
             decompressed: 0,
@@ -119,6 +137,7 @@ impl Decoder {
                     0
                 }
                 Member::Gzip(_) | Member::Zstd(_) => self.step(out),
+                Member::Whole(..) => self.deliver(out),
             };
             self.decompressed += produced as u64;
             if produced > 0 {
@@ -147,6 +166,31 @@ impl Decoder {
             }
         }
         0
+    }
+
+    /// Text of members that were decompressed at once.
+    fn deliver(&mut self, out: &mut [u8]) -> usize {
+        let Member::Whole(whole, delivered) = &mut self.member else {
+            return 0;
+        };
+        let left = &whole.text[*delivered..whole.filled];
+        let n = left.len().min(out.len());
+        out[..n].copy_from_slice(&left[..n]);
+        *delivered += n;
+        if *delivered == whole.filled {
+            let text = std::mem::take(&mut whole.text);
+            if let Some(ahead) = &self.ahead {
+                ahead.give_back(text);
+            }
+            self.member = Member::Between;
+        }
+        n
+    }
+
+    /// Takes what was decompressed at once of what stands here, if anything was.
+    fn claim(&mut self) -> Option<Whole> {
+        let whole = self.ahead.as_ref()?.claim(self.stored.position())?;
+        self.stored.go_to(whole.until).then_some(whole)
     }
 
     /// Decompresses a bit of the member.
@@ -210,6 +254,10 @@ impl Decoder {
 
     /// Looks at what follows a member: another one, padding, or something else.
     fn start_member(&mut self) {
+        if let Some(whole) = self.claim() {
+            self.member = Member::Whole(whole, 0);
+            return;
+        }
         let padding = self.skip_padding();
         if let Err(error) = self.stored.fill(ENOUGH) {
             self.failed = Some(format!("read error: {error}"));
@@ -303,6 +351,7 @@ impl Zstd {
     fn new() -> io::Result<Self> {
         Ok(Self {
             frame: ZstdFrame::new()?,
+            wanted: ZSTD_FIRST,
             room: vec![0; ZSTD_STEP],
             filled: 0,
             delivered: 0,
@@ -313,8 +362,10 @@ impl Zstd {
     fn step(&mut self, stored: &[u8], out: &mut [u8]) -> (usize, Step) {
         let mut taken = 0;
         if self.delivered == self.filled && !self.frame_ended {
+            let stored = &stored[..stored.len().min(self.wanted)];
             match self.frame.run_on_buffers(stored, &mut self.room) {
                 Ok(status) => {
+                    self.wanted = status.remaining.max(1);
                     taken = status.bytes_read;
                     (self.delivered, self.filled) = (0, status.bytes_written);
                     self.frame_ended = status.remaining == 0;

@@ -13,8 +13,8 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    fs::{self, Metadata},
-    io::ErrorKind,
+    fs::{self, DirEntry, Metadata},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     vec,
 };
@@ -170,8 +170,7 @@ impl Walk {
                 hidden: 0,
             });
         } else {
-            let bytes = metadata.is_file().then_some(metadata.len());
-            self.named.push(Input::path(path.to_owned(), bytes));
+            self.named.push(Input::path(path.to_owned(), metadata));
         }
     }
 
@@ -219,22 +218,23 @@ impl Walk {
         };
         let (mut files, mut below) = (Vec::new(), Vec::new());
         for entry in entries {
-            let path = match entry {
-                Ok(entry) => entry.path(),
+            let entry = match entry {
+                Ok(entry) => entry,
                 Err(error) => {
                     self.unreadable(directory, why(&error));
                     continue;
                 }
             };
+            let path = entry.path();
             if is_hidden(&path) {
                 self.roots[root].hidden += 1;
                 continue;
             }
-            match path.metadata() {
+            match metadata_of(&entry, &path) {
                 Err(error) => self.unreadable(&path, why_not_found(&path, &error)),
                 Ok(metadata) if metadata.is_file() => {
                     self.roots[root].files += 1;
-                    files.push(Input::path(path, Some(metadata.len())));
+                    files.push(Input::path(path, &metadata));
                 }
                 Ok(metadata) if metadata.is_dir() => match leads_back(&path) {
                     Some(above) => {
@@ -259,10 +259,10 @@ impl Walk {
 
     /// Takes out what was met before, and what stands in its compressed or decompressed twin.
     fn sift(&mut self, mut inputs: Vec<Input>) -> vec::IntoIter<Input> {
-        inputs.retain(|input| match input.file() {
-            None => true,
+        inputs.retain(|input| match input.id() {
             // If it vanished meanwhile, opening it will say so.
-            Some(path) => file_id(path).map_or(true, |id| self.seen.insert(id)),
+            None => true,
+            Some(id) => self.seen.insert(id.to_owned()),
         });
         inputs.dedup_by(|a, b| a.name() == b.name());
         let mut notes = Vec::new();
@@ -290,6 +290,16 @@ impl Iterator for Walk {
     }
 }
 
+/// What stands there, symlinks followed. The entry is asked for by its name within the open directory, which takes the
+/// system less than to go through the whole path.
+fn metadata_of(entry: &DirEntry, path: &Path) -> io::Result<Metadata> {
+    let metadata = entry.metadata()?;
+    if metadata.is_symlink() {
+        return path.metadata();
+    }
+    Ok(metadata)
+}
+
 fn is_hidden(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
@@ -306,7 +316,7 @@ fn leads_back(path: &Path) -> Option<String> {
     Some(name_of(above))
 }
 
-fn why_not_found(path: &Path, error: &std::io::Error) -> String {
+fn why_not_found(path: &Path, error: &io::Error) -> String {
     if error.kind() == ErrorKind::NotFound && path.is_symlink() {
         return "the symlink leads nowhere".to_owned();
     }

@@ -1,7 +1,7 @@
 //! One input: named, not yet opened.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -22,9 +22,7 @@ use super::{
 };
 
 /// The first bytes, which tell the format and make the key.
-const HEAD: u64 = 4096;
-/// Room for them, so that one call reads them all: directories hold files by the hundred thousand.
-const ROOM: usize = 4096;
+const HEAD: usize = 4096;
 
 /// A file, or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +30,8 @@ pub struct Input {
     name: String,
     place: At,
     stored_bytes: Option<u64>,
+    /// Which file it was when it was listed: asking once for each is enough, in directories of hundreds of thousands.
+    id: Option<FileId>,
     /// What of it is to be read, if not all.
     span: Option<Span>,
 }
@@ -61,18 +61,25 @@ impl Input {
             name: "<stdin>".to_owned(),
             place: At::Stdin,
             stored_bytes: None,
+            id: None,
             span: None,
         }
     }
 
-    /// `stored_bytes` are known of regular files only.
-    pub(super) fn path(path: PathBuf, stored_bytes: Option<u64>) -> Self {
+    /// A path, and what the file system says about it, symlinks followed.
+    pub(super) fn path(path: PathBuf, metadata: &Metadata) -> Self {
         Self {
             name: name_of(&path),
+            stored_bytes: metadata.is_file().then_some(metadata.len()),
+            id: id_of(&path, metadata).ok(),
             place: At::Path(path),
-            stored_bytes,
             span: None,
         }
+    }
+
+    /// What all names of the file have in common, if it was there when it was listed.
+    pub(super) fn id(&self) -> Option<&FileId> {
+        self.id.as_ref()
     }
 
     /// The file, as named on the command line or found below it; `<stdin>`.
@@ -132,10 +139,8 @@ impl Input {
             At::Stdin => stdin(),
             At::Path(path) => open(path),
         };
-        let (mut opened, _) = opened.map_err(trouble)?;
-        let mut head = Vec::with_capacity(ROOM);
-        let first = opened.reader().take(HEAD).read_to_end(&mut head);
-        first.map_err(trouble)?;
+        let (mut opened, size) = opened.map_err(trouble)?;
+        let head = head_of(&mut opened.reader(), size).map_err(trouble)?;
         Bytes::new(&self.name, head, opened.into_reader())
     }
 
@@ -157,12 +162,7 @@ impl Input {
             At::Path(path) => open(path),
         };
         let (mut opened, size) = opened.map_err(trouble)?;
-        let mut head = Vec::with_capacity(ROOM);
-        opened
-            .reader()
-            .take(HEAD)
-            .read_to_end(&mut head)
-            .map_err(trouble)?;
+        let head = head_of(&mut opened.reader(), size).map_err(trouble)?;
         let format = sniff(&head);
         let (compression, reader) = match (format, opened) {
             (Format::Foreign(why), _) => return Err(Trouble::unreadable(&self.name, why)),
@@ -184,7 +184,15 @@ impl Input {
                     Format::Packed(compression) => compression,
                     _ => Compression::Plain,
                 };
-                let stream = Stream::new(head.clone(), opened.into_reader(), limits, any_framing);
+                let stream = match (format, opened) {
+                    (Format::Packed(_), Opened::File(file)) if size > 0 => {
+                        let stored = (file, size, compression);
+                        Stream::of_file(head.clone(), stored, limits, any_framing)
+                    }
+                    (_, opened) => {
+                        Stream::new(head.clone(), opened.into_reader(), limits, any_framing)
+                    }
+                };
                 let stream = match self.span {
                     Some(span) => stream.from(span.from, compression == Compression::Plain),
                     None => stream,
@@ -275,9 +283,9 @@ pub(super) type FileId = (u64, u64);
 
 /// The same for every name of a file: hard links and symlinks are read once.
 #[cfg(unix)]
-pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn id_of(_: &Path, metadata: &Metadata) -> io::Result<FileId> {
     use std::os::unix::fs::MetadataExt;
-    let metadata = path.metadata()?;
     Ok((metadata.dev(), metadata.ino()))
 }
 
@@ -287,14 +295,38 @@ pub(super) type FileId = PathBuf;
 
 /// The same for every name of a file.
 #[cfg(not(unix))]
-pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+fn id_of(path: &Path, _: &Metadata) -> io::Result<FileId> {
     path.canonicalize()
+}
+
+/// [`Input::id`] of whatever stands there now.
+pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
+    id_of(path, &path.metadata()?)
 }
 
 /// The first bytes of a file and the rest, for a [`super::decode::Decoder`].
 pub(super) fn head_and_rest(path: &Path) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut file = File::open(path)?;
-    let mut head = Vec::new();
-    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+    let head = head_of(&mut file, 0)?;
     Ok((head, Box::new(file)))
+}
+
+/// The first bytes. One call reads them all where the size is known (else 0): directories hold files by the hundred
+/// thousand.
+fn head_of(reader: &mut dyn Read, size: u64) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; HEAD];
+    let mut filled = 0;
+    while filled < HEAD {
+        match reader.read(&mut head[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if size > 0 && filled as u64 >= size {
+            break;
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
 }

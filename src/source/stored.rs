@@ -1,13 +1,45 @@
 //! Stored bytes, read ahead: what a decoder takes as much of as it needs, to the byte.
 
-use std::io::{self, ErrorKind, Read};
+use std::{
+    io::{self, ErrorKind, Read},
+    sync::Arc,
+};
+
+use super::position::Positioned;
 
 /// Read at a time.
 const AHEAD: usize = 128 << 10;
 
+/// Where stored bytes come from.
+pub(super) enum Reader {
+    /// From front to back.
+    Stream(Box<dyn Read + Send>),
+    /// From this offset on.
+    File(Arc<Positioned>, u64),
+}
+
+impl From<Box<dyn Read + Send>> for Reader {
+    fn from(reader: Box<dyn Read + Send>) -> Self {
+        Self::Stream(reader)
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(reader) => reader.read(out),
+            Self::File(file, offset) => {
+                let read = file.read_at(out, *offset)?;
+                *offset += read as u64;
+                Ok(read)
+            }
+        }
+    }
+}
+
 /// A reader with some of its bytes in memory.
 pub(super) struct Stored {
-    reader: Box<dyn Read + Send>,
+    reader: Reader,
     memory: Vec<u8>,
     /// `memory[start..end]` has been read and not been taken.
     start: usize,
@@ -18,12 +50,11 @@ pub(super) struct Stored {
 
 impl Stored {
     /// `head` are the first bytes, already read from `reader`.
-    pub(super) fn new(head: Vec<u8>, reader: Box<dyn Read + Send>) -> Self {
-        let (end, mut memory) = (head.len(), head);
-        memory.resize(AHEAD.max(end), 0);
+    pub(super) fn new(head: Vec<u8>, reader: Reader) -> Self {
+        let end = head.len();
         Self {
             reader,
-            memory,
+            memory: head,
             start: 0,
             end,
             total: end as u64,
@@ -45,9 +76,29 @@ impl Stored {
         self.total - self.bytes().len() as u64
     }
 
+    /// Goes on at this stored offset, which was not reached before; `false` if the reader cannot.
+    pub(super) fn go_to(&mut self, position: u64) -> bool {
+        let in_memory = position <= self.total;
+        match &mut self.reader {
+            _ if in_memory => {
+                self.start = self.end - usize::try_from(self.total - position).unwrap_or(self.end);
+            }
+            Reader::Stream(_) => return false,
+            Reader::File(_, offset) => {
+                *offset = position;
+                self.total = position;
+                (self.start, self.end) = (0, 0);
+            }
+        }
+        true
+    }
+
     /// Reads until there are `bytes` (a handful) or no more; whether there is any.
     pub(super) fn fill(&mut self, bytes: usize) -> io::Result<bool> {
         while self.end - self.start < bytes {
+            if self.memory.len() < AHEAD {
+                self.memory.resize(AHEAD, 0);
+            }
             self.memory.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             match self.reader.read(&mut self.memory[self.end..]) {

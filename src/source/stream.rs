@@ -1,12 +1,14 @@
 //! What can only be read from front to back: gzip, zstd, standard input, FIFOs, devices.
 //!
 //! One thread at a time decodes the next chunk, straight into its own buffer, while the others parse
-//! theirs. Decoding is the limit, so that costs nothing.
+//! theirs. Decoding is the limit, so that costs nothing. Who has nothing to parse decompresses what stands ahead, where
+//! the archive allows (`ahead.rs`).
 
 use std::{
+    fs::File,
     io::Read,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -15,16 +17,19 @@ use memchr::{memchr, memrchr};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    Limits, Trouble,
+    Compression, Limits, Trouble,
+    ahead::Ahead,
     buffer::{Buffer, Piece},
     decode::{Decoder, Loss},
     documents::Documents,
     framing::{self, Framing, framing},
     lock,
+    position::Positioned,
     probe::Seal,
     records::{CHUNK, Records},
     sniff::{ENOUGH, Format, sniff},
     split::Splitter,
+    stored::Reader,
 };
 
 /// A buffer grows by this much at most while it looks for the end of a long line.
@@ -40,6 +45,8 @@ pub(super) struct Stream {
     /// Where to begin: what stands before was read by an earlier run.
     from: u64,
     state: Mutex<State>,
+    /// What threads do that would otherwise wait for their turn.
+    ahead: Option<Arc<Ahead>>,
     /// Beside the lock, so that progress can be shown while a thread decodes.
     stored_bytes: AtomicU64,
 }
@@ -103,16 +110,36 @@ impl Stream {
         limits: &Limits,
         any_framing: bool,
     ) -> Self {
+        let decoder = Decoder::new(head, reader);
+        Self::of(decoder, None, limits, any_framing)
+    }
+
+    /// The same of a compressed file of so many bytes, of which threads may decompress several members at once.
+    pub(super) fn of_file(
+        head: Vec<u8>,
+        (file, size, compression): (File, u64, Compression),
+        limits: &Limits,
+        any_framing: bool,
+    ) -> Self {
+        let file = Arc::new(Positioned::new(file));
+        let ahead = Arc::new(Ahead::new(Arc::clone(&file), size, compression));
+        let read = head.len() as u64;
+        let decoder = Decoder::of(head, Reader::File(file, read), Some(Arc::clone(&ahead)));
+        Self::of(decoder, Some(ahead), limits, any_framing)
+    }
+
+    fn of(decoder: Decoder, ahead: Option<Arc<Ahead>>, limits: &Limits, any_framing: bool) -> Self {
         let (block, max_line) = limits.checked();
         Self {
             block,
             max_line,
             any_framing,
             from: 0,
-            stored_bytes: AtomicU64::new(head.len() as u64),
+            ahead,
+            stored_bytes: AtomicU64::new(decoder.stored_bytes()),
             state: Mutex::new(State {
                 text: Text {
-                    decoder: Decoder::new(head, reader),
+                    decoder,
                     peeked: Vec::new(),
                     used: 0,
                     carry: Vec::new(),
@@ -138,7 +165,7 @@ impl Stream {
     }
 
     pub(super) fn next(&self, buffer: &mut Buffer) -> Option<Piece> {
-        let mut state = lock(&self.state);
+        let mut state = self.turn();
         if state.text.stage == Stage::Unread {
             state.begin(self.any_framing);
         }
@@ -159,6 +186,21 @@ impl Stream {
         self.stored_bytes
             .store(text.decoder.stored_bytes(), Ordering::Relaxed);
         piece
+    }
+
+    /// Waits for its turn to decode, and makes itself useful meanwhile.
+    fn turn(&self) -> MutexGuard<'_, State> {
+        loop {
+            match self.state.try_lock() {
+                Ok(state) => return state,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    if !self.ahead.as_ref().is_some_and(|ahead| ahead.help()) {
+                        return lock(&self.state);
+                    }
+                }
+            }
+        }
     }
 
     /// How far it was read, in the decompressed stream.

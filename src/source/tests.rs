@@ -1,6 +1,7 @@
 //! The law of this module, and what it states about everything odd that can be found on a disk.
 
 mod law;
+mod members;
 mod odd_content;
 mod odd_paths;
 mod records;

@@ -29,9 +29,12 @@ enum Spare {
 
 /// Takes out of `inputs` what stands in its twin, and says so.
 pub(super) fn leave_out(inputs: &mut Vec<Input>, troubles: &mut Vec<Trouble>) {
+    if !(inputs.iter()).any(|input| input.file().and_then(unpacked).is_some()) {
+        return;
+    }
     let names: BTreeMap<FileId, String> = inputs
         .iter()
-        .filter_map(|input| Some((file_id(input.file()?).ok()?, input.name().to_owned())))
+        .filter_map(|input| Some((input.id()?.to_owned(), input.name().to_owned())))
         .collect();
     let mut spare: BTreeMap<String, String> = BTreeMap::new();
     for packed in inputs.iter() {
