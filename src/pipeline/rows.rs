@@ -3,7 +3,7 @@
 //! What only the end of a run knows comes with the end: line numbers, and which long-running requests never
 //! closed, so that their opening event stands for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     event::{Event, Key, Standing},
@@ -36,6 +36,24 @@ pub struct Taken<T> {
     pub open: BTreeMap<Key, Origin>,
     /// What else the run has noted; without detectors unless they were asked for.
     pub state: State,
+}
+
+impl<T: Taker> Taken<T> {
+    /// Makes this a part of what `whole` has seen: the requests that never closed are those of the whole, since the two
+    /// events of one may stand in different parts. An error if the whole has not seen all that was read here.
+    pub fn join(&mut self, whole: &State) -> Result<(), String> {
+        let seen: BTreeSet<_> = whole.places().chunks().collect();
+        if let Some((source, ..)) = self.places.chunks().find(|chunk| !seen.contains(chunk)) {
+            return Err(format!(
+                "the state has not seen {} as it is now: scan it again, and merge",
+                self.places.name(source)
+            ));
+        }
+        let mut open = Taking::<T>::default();
+        whole.count_open(&mut open);
+        self.open = open.open;
+        Ok(())
+    }
 }
 
 /// Reads every audit log once and hands each event to a taker; `new` makes one for each worker. The detectors

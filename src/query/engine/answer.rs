@@ -9,6 +9,7 @@ use std::{
 
 use chrono::DateTime;
 use polars::{
+    error::set_warning_function,
     prelude::{
         AnyValue, DataFrame, Engine, LazyFrame, ParquetCompression, ParquetWriter, PlanCallback,
         SchemaRef, TimeUnit,
@@ -20,7 +21,10 @@ use tempfile::TempDir;
 
 use crate::pipeline::{Progress, Report};
 
-use super::{Failure, Input, parse, refusal, tables};
+use super::{
+    Failure, Input, parse, refusal, tables,
+    wanted::{dry_run, plan},
+};
 
 /// What a query comes to.
 #[derive(Debug)]
@@ -45,19 +49,19 @@ pub struct Results {
 
 /// Runs `sql` over the tables of `input`.
 pub fn ask(sql: &str, input: &Input, progress: &dyn Progress) -> Result<Answer, Failure> {
+    // What Polars would have its own users do is no business of ours: they are told on standard error.
+    set_warning_function(|_, _| {});
     parse::check(sql)?;
     let (mut frame, report, files) = match input {
-        Input::Exported(directory) => {
-            (tables::plan(tables::exported(directory)?, sql)?, None, None)
-        }
+        Input::Exported(directory) => (plan(tables::exported(directory)?, sql)?, None, None),
         Input::Logs(options) => {
-            let wanted = tables::dry_run(sql)?;
-            let filled = tables::fill(options, &wanted, None, progress)?;
+            let wanted = dry_run(sql)?;
+            let filled = tables::fill(options, &wanted, None, None, progress)?;
             let context = SQLContext::new();
             for (name, frame) in filled.frames {
                 context.register(name, frame);
             }
-            let frame = tables::plan(context, sql)?;
+            let frame = plan(context, sql)?;
             (frame, Some(filled.report), filled.directory)
         }
     };
@@ -153,12 +157,6 @@ fn why(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("it does not say why");
-    if text.contains("UInt128") {
-        // Polars counts the rows of a union in numbers of 128 bits, which this build of it does not have.
-        return "this engine cannot count the rows of a UNION ALL alone: add another aggregate, such as \
-                MAX(time_us)"
-            .to_owned();
-    }
     format!("the engine gave up: {text}")
 }
 
@@ -175,6 +173,7 @@ fn json(value: &AnyValue<'_>) -> Value {
         AnyValue::Datetime(time, unit, _) | AnyValue::DatetimeOwned(time, unit, _) => {
             moment(*time, *unit)
         }
+        AnyValue::List(values) => values.iter().map(|value| json(&value)).collect(),
         AnyValue::Float64(number) => float(*number),
         AnyValue::Float32(number) => float(f64::from(*number)),
         other => match (other.extract::<i64>(), other.extract::<u64>()) {
