@@ -54,7 +54,7 @@ pub(super) struct QueryArgs {
     #[command(flatten)]
     input: InputArgs,
     /// Run this SQL
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     sql: Option<String>,
     /// List the queries that come along
     #[arg(long, conflicts_with_all = ["sql", "name"])]

@@ -3,7 +3,7 @@
 //! What only the end of a run knows comes with the end: line numbers, and which long-running requests never
 //! closed, so that their opening event stands for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     event::{Event, Key, Standing},
@@ -42,11 +42,9 @@ impl<T: Taker> Taken<T> {
     /// Makes this a part of what `whole` has seen: the requests that never closed are those of the whole, since the two
     /// events of one may stand in different parts. An error if the whole has not seen all that was read here.
     pub fn join(&mut self, whole: &State) -> Result<(), String> {
-        let seen: BTreeSet<_> = whole.places().chunks().collect();
-        if let Some((source, ..)) = self.places.chunks().find(|chunk| !seen.contains(chunk)) {
+        if let Some(name) = whole.places().lacks(&self.places) {
             return Err(format!(
-                "the state has not seen {} as it is now: scan it again, and merge",
-                self.places.name(source)
+                "the state has not seen {name} as it is now: scan it again, and merge"
             ));
         }
         let mut open = Taking::<T>::default();

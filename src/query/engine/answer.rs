@@ -9,7 +9,7 @@ use std::{
 
 use chrono::DateTime;
 use polars::{
-    error::set_warning_function,
+    error::{PolarsError, set_warning_function},
     prelude::{
         AnyValue, DataFrame, Engine, LazyFrame, ParquetCompression, ParquetWriter, PlanCallback,
         SchemaRef, TimeUnit,
@@ -42,7 +42,7 @@ pub struct Answer {
 pub struct Results {
     schema: SchemaRef,
     batches: Receiver<DataFrame>,
-    worker: JoinHandle<Result<(), String>>,
+    worker: JoinHandle<Result<(), Failure>>,
     /// The temporary files go when the rows are out.
     _files: Option<TempDir>,
 }
@@ -70,17 +70,28 @@ pub fn ask(sql: &str, input: &Input, progress: &dyn Progress) -> Result<Answer, 
     Ok(Answer {
         columns,
         report,
-        results: Results::run(frame, schema, files),
+        results: Results::run(frame, schema, Some(sql.to_owned()), files),
     })
 }
 
 impl Results {
-    /// Starts the query; it waits where nobody takes its rows.
-    pub(super) fn run(frame: LazyFrame, schema: SchemaRef, files: Option<TempDir>) -> Self {
-        let (send, batches) = sync_channel(2);
+    /// Starts the query; it waits where nobody takes its rows. What goes wrong is explained by `sql`, if it is SQL.
+    pub(super) fn run(
+        frame: LazyFrame,
+        schema: SchemaRef,
+        sql: Option<String>,
+        files: Option<TempDir>,
+    ) -> Self {
+        let (send, batches) = sync_channel(1);
         let worker = std::thread::spawn(move || {
             let ran = AssertUnwindSafe(|| collect(frame, send));
-            panic::catch_unwind(ran).unwrap_or_else(|panic| Err(why(&*panic)))
+            let ran = panic::catch_unwind(ran)
+                .unwrap_or_else(|panic| Err(Ended::Other(gave_up(&*panic))));
+            ran.map_err(|error| match (sql, &error) {
+                (Some(sql), Ended::Refused(error)) => refusal::explain(error, &sql).into(),
+                (None, Ended::Refused(error)) => Failure::Other(refusal::message(error)),
+                (_, Ended::Other(why)) => Failure::Other(why.clone()),
+            })
         });
         Self {
             schema,
@@ -140,20 +151,31 @@ impl Results {
         drop(self.batches);
         match self.worker.join() {
             Ok(Ok(())) => Ok(outcome),
-            Ok(Err(why)) => Err(Failure::Other(why)),
-            Err(panic) => Err(Failure::Other(why(&*panic))),
+            Ok(Err(failure)) => Err(failure),
+            Err(panic) => Err(Failure::Other(gave_up(&*panic))),
         }
     }
 }
 
-fn collect(frame: LazyFrame, send: SyncSender<DataFrame>) -> Result<(), String> {
+/// How a query came to nothing after it had begun.
+enum Ended {
+    /// Polars says that something is wrong with it.
+    Refused(PolarsError),
+    /// No room, no file, a panic.
+    Other(String),
+}
+
+fn collect(frame: LazyFrame, send: SyncSender<DataFrame>) -> Result<(), Ended> {
     let hand_on = PlanCallback::new(move |frame: DataFrame| Ok(send.send(frame).is_err()));
     let sink = frame.sink_batches(hand_on, true, None);
     let ran = sink.and_then(|frame| frame.collect_with_engine(Engine::Streaming));
-    ran.map(drop).map_err(|error| refusal::message(&error))
+    ran.map(drop).map_err(|error| match error {
+        PolarsError::IO { .. } => Ended::Other(refusal::message(&error)),
+        error => Ended::Refused(error),
+    })
 }
 
-fn why(panic: &(dyn std::any::Any + Send)) -> String {
+fn gave_up(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("it does not say why");

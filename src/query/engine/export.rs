@@ -114,7 +114,7 @@ fn write(mut frame: LazyFrame, folder: &Path, by_day: bool) -> Result<u64, Failu
         files: 0,
     };
     let mut rows = 0;
-    let written = Results::run(frame, schema.clone(), None).frames(|frame| {
+    let written = Results::run(frame, schema.clone(), None, None).frames(|frame| {
         rows += frame.height() as u64;
         let added = if by_day {
             parts.add(frame)

@@ -103,7 +103,8 @@ const FRAMES: (&str, &str) = (
 const EXISTS: (&str, &str) = ("this engine does not know EXISTS here", JOIN_INSTEAD);
 const SUBQUERY: (&str, &str) = (
     "this engine does not know a subquery as a value here",
-    JOIN_INSTEAD,
+    "join it: FROM events AS e CROSS JOIN (SELECT AVG(latency_us) AS mean FROM events) AS a WHERE e.latency_us > \
+     a.mean; or write IN (SELECT ...)",
 );
 const ANY: (&str, &str) = (
     "this engine does not know ANY and ALL",
@@ -228,7 +229,7 @@ impl Visitor for Seeker {
                 op: BinaryOperator::Arrow | BinaryOperator::LongArrow,
                 ..
             } => self.found(JSON, &first_word(&self.words, start), start),
-            Expr::Exists { .. } => self.found(EXISTS, "exists", start),
+            Expr::Exists { .. } => self.found(EXISTS, "exists", Location::new(0, 0)),
             Expr::Subquery(_) => self.found(SUBQUERY, "select", start),
             _ => ControlFlow::Continue(()),
         }

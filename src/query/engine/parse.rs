@@ -80,10 +80,10 @@ fn syntax(error: &ParserError, sql: &str) -> Error {
     let here = |word: &&Word| (word.line, word.column) == (line, column);
     let width = words.iter().find(here).map_or(1, |word| word.width);
     let error = Error::new(format!("not SQL: {why}")).at(sql, line, column, width);
-    let read = words
-        .iter()
-        .take_while(|word| (word.line, word.column) <= (line, column));
-    match misspelt(&read.collect::<Vec<_>>()) {
+    // The word there, and one more: GROUP BU fails at GROUP.
+    let before = |word: &Word| (word.line, word.column) <= (line, column);
+    let read = words.iter().take_while(|word| before(word)).count() + 1;
+    match misspelt(words.get(..read).unwrap_or(&words)) {
         Some((word, keyword)) => error.hint(format!("is {word} a misspelt {keyword}?")),
         None => error,
     }
@@ -97,7 +97,7 @@ const KEYWORDS: [&str; 22] = [
 ];
 
 /// The last word before an error that is nearly a keyword: a typo makes an alias of it, and the error comes later.
-fn misspelt(words: &[&Word]) -> Option<(String, &'static str)> {
+fn misspelt(words: &[Word]) -> Option<(String, &'static str)> {
     let pairs = words.windows(2).rev();
     let by = pairs
         .clone()

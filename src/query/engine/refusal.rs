@@ -15,7 +15,7 @@ pub(super) fn message(error: &PolarsError) -> String {
     let ends = [
         "\n\nResolved plan until failure",
         "; valid columns: [",
-        "; found: Some(",
+        "; found:",
         "You might want to try",
         "It's possible that multiple expressions",
     ];
@@ -138,7 +138,8 @@ fn other(said: &str, sql: &str, words: &[Word]) -> Error {
         return error.hint("every column of the SELECT list stands in GROUP BY or in an aggregate such as MAX(...)");
     }
     if said.contains("duplicate") {
-        return error.hint("give one of them another name: verb AS other");
+        let why = format!("two columns of the answer have the name '{name}'");
+        return Error { why, ..error }.hint("give one of them another: verb AS other");
     }
     if said.contains("function") {
         return error.hint("docs/queries.md says what works in every engine");
@@ -226,31 +227,6 @@ mod tests {
         ] {
             let (why, ..) = refused(sql);
             assert!(why.contains("one SELECT"), "{sql}: {why}");
-        }
-    }
-
-    #[test]
-    fn constructs_that_polars_lacks_are_named_with_what_to_write_instead() {
-        for (sql, what, instead) in [
-            (
-                "SELECT DATE_TRUNC('hour', time) AS h FROM events",
-                "DATE_TRUNC",
-                "hour",
-            ),
-            (
-                "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) SELECT * FROM a",
-                "RECURSIVE",
-                "JOIN",
-            ),
-            (
-                "SELECT SUM(code) OVER (ORDER BY time ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM events",
-                "ROWS",
-                "minute",
-            ),
-        ] {
-            let (why, at, hint) = refused(sql);
-            assert!(why.contains(what), "{sql}: {why}");
-            assert!(at.is_some() && hint.contains(instead), "{sql}: {hint}");
         }
     }
 }

@@ -26,10 +26,10 @@ use super::{
 };
 
 /// Frames are closed at so many rows, or so many bytes of text: a row group of the temporary files. With all columns
-/// that is about 20 MB, and Polars' reader decodes about as many row groups at the same time as there are threads, and
+/// that is about 10 MB, and Polars' reader decodes about as many row groups at the same time as there are threads, and
 /// four more.
-const ROWS: usize = 16_384;
-const BYTES: usize = 8 << 20;
+const ROWS: usize = 8_192;
+const BYTES: usize = 4 << 20;
 
 /// How many bytes of frames are held before they go to files.
 pub(super) const BUDGET: usize = 128 << 20;

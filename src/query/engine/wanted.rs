@@ -135,7 +135,10 @@ pub(super) fn plan(mut context: SQLContext, sql: &str) -> Result<LazyFrame, Erro
     parse::check(sql)?;
     let planned = context.execute(sql).and_then(|mut frame| {
         frame.collect_schema()?;
-        Ok(frame.with_projection_pushdown(!parse::counts_bare_rows(sql)))
+        let frame = frame.with_projection_pushdown(!parse::counts_bare_rows(sql));
+        // Types that do not go together are found as the plan is optimized.
+        frame.clone().to_alp_optimized()?;
+        Ok(frame)
     });
     planned.map_err(|error| refusal::explain(&error, sql))
 }
