@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use crate::{
     detect::CATALOGUE,
     finding::Severity,
-    output::{Destination, Format, Look},
+    output::{Destination, Format, Look, RowFormat},
     pipeline::{Bound, Options, Order, RankBy, Wanted, Window},
 };
 
@@ -107,11 +107,29 @@ pub struct MetricsConfig {
     pub progress: bool,
 }
 
+/// Formats that the command line and file names can say.
+pub trait Named: Copy + 'static {
+    /// All, each under its name.
+    const ALL: &'static [(&'static str, Self)];
+    /// The one that is meant where nothing says.
+    const DEFAULT: Self;
+}
+
+impl Named for Format {
+    const ALL: &'static [(&'static str, Self)] = &Self::ALL;
+    const DEFAULT: Self = Self::Table;
+}
+
+impl Named for RowFormat {
+    const ALL: &'static [(&'static str, Self)] = &Self::ALL;
+    const DEFAULT: Self = Self::Table;
+}
+
 /// Where something goes, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct Output<F = Format> {
     /// As what.
-    pub format: Format,
+    pub format: F,
     /// To where.
     pub destination: Destination,
     /// With which colour and width, and how much of it.
@@ -136,15 +154,15 @@ pub enum FailOn {
     Never,
 }
 
-impl Output {
-    /// `file` is what `--output` names. Without `--format`, a file called `*.json` or `*.jsonl` gets
-    /// that; everything else is a table.
+impl<F: Named> Output<F> {
+    /// `file` is what `--output` names. Without `--format`, its extension decides where it is the name of a format;
+    /// everything else is a table.
     #[must_use]
-    pub fn new(format: Option<Format>, file: Option<PathBuf>, terminal: Look) -> Self {
+    pub fn new(format: Option<F>, file: Option<PathBuf>, terminal: Look) -> Self {
         let named = file.as_ref().and_then(|path| {
             let extension = path.extension()?.to_str()?;
-            let found = Format::ALL.into_iter().find(|(name, _)| *name == extension);
-            found.map(|(_, format)| format)
+            let found = F::ALL.iter().find(|(name, _)| *name == extension);
+            found.map(|&(_, format)| format)
         });
         let destination = file.map_or(Destination::Stdout, Destination::named);
         let look = match destination {
@@ -152,7 +170,7 @@ impl Output {
             Destination::File(_) => Look::default(),
         };
         Self {
-            format: format.or(named).unwrap_or(Format::Table),
+            format: format.or(named).unwrap_or(F::DEFAULT),
             destination,
             look,
         }
@@ -206,7 +224,9 @@ mod tests {
             color: true,
             ..Look::default()
         };
-        let to = |file: Option<&str>| Output::new(None, file.map(PathBuf::from), terminal).look;
+        let to = |file: Option<&str>| {
+            Output::<Format>::new(None, file.map(PathBuf::from), terminal).look
+        };
         assert_eq!(to(Some("report.txt")), Look::default());
         assert_eq!(to(Some("-")), terminal);
         assert_eq!(to(None), terminal);

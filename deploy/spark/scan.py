@@ -4,7 +4,9 @@
 
 A shard is whatever one `satrail scan` is to read: a file, a directory, a glob. Spark decides which machine scans
 which shard, and scans again what a lost machine had; satrail's states add up to the same report in any order.
-With --lake, the same tasks write the shards' events as Parquet into one table, LAKE/events.
+With --lake, a second round of tasks writes the shards' events as Parquet into one table, LAKE/events: each with the
+merged state at hand, since the two events of a long-running request may stand in different shards. LAKE/findings are
+those of the report.
 """
 
 import argparse
@@ -27,45 +29,58 @@ def run(*command):
         raise RuntimeError(f"{command[0]} {command[1]} ended with {done.returncode}: {done.stderr.strip()}")
 
 
-def scan_shard(satrail, number, shard, lake):
-    """Runs on an executor: the shard's state, as bytes; its events go into the lake."""
+def scan_shard(satrail, shard):
+    """Runs on an executor: the shard's state, as bytes."""
     with tempfile.TemporaryDirectory() as home:
         state = os.path.join(home, "state")
         run(satrail, "scan", "--no-progress", "--fail-on", "never", "--partial-state", state, shard)
-        if lake:
-            export_shard(satrail, number, shard, lake, home)
         with open(state, "rb") as file:
             return file.read()
 
 
-def export_shard(satrail, number, shard, lake, home):
-    """The shard's events, as files of one table; a second try writes the same names again."""
-    export = os.path.join(home, "export")
-    run(satrail, "export", "--no-progress", "--output", export, shard)
-    events = os.path.join(export, "events")
-    for folder, _, files in os.walk(events):
-        place = os.path.normpath(os.path.join(lake, "events", os.path.relpath(folder, events)))
-        for name in sorted(files):
-            os.makedirs(place, exist_ok=True)
-            # Beside its place first, under a name that engines skip: the table never shows half a file.
-            target = os.path.join(place, f"shard-{number:05}-{name}")
-            half = os.path.join(place, f".{os.getpid()}-{os.path.basename(target)}")
-            shutil.copyfile(os.path.join(folder, name), half)
-            os.replace(half, target)
-
-
-def merge(satrail, states, report, rest):
-    """Runs on the driver: the states are a few megabytes each, whatever the size of the logs."""
+def export_shard(satrail, number, shard, whole, lake):
+    """Runs on an executor: the shard's events, as files of one table; a second try writes the same names again."""
     with tempfile.TemporaryDirectory() as home:
-        paths = []
+        state, export = os.path.join(home, "state"), os.path.join(home, "export")
+        with open(state, "wb") as file:
+            file.write(whole)
+        run(satrail, "export", "--no-progress", "--with-state", state, "--output", export, shard)
+        events = os.path.join(export, "events")
+        for folder, _, files in os.walk(events):
+            place = os.path.normpath(os.path.join(lake, "events", os.path.relpath(folder, events)))
+            for name in sorted(files):
+                put(os.path.join(folder, name), os.path.join(place, f"shard-{number:05}-{name}"))
+        if number == 0:
+            # Every shard has the findings of the whole.
+            put(os.path.join(export, "findings", "part-0.parquet"), os.path.join(lake, "findings", "part-0.parquet"))
+
+
+def put(source, target):
+    """Beside its place first, under a name that engines skip: a table never shows half a file."""
+    folder, name = os.path.split(target)
+    os.makedirs(folder, exist_ok=True)
+    half = os.path.join(folder, f".{os.getpid()}-{name}")
+    shutil.copyfile(source, half)
+    os.replace(half, target)
+
+
+def merge(satrail, states, report):
+    """Runs on the driver: the states are a few megabytes each, whatever the size of the logs. Gives back the exit code
+    and the merged state."""
+    with tempfile.TemporaryDirectory() as home:
+        paths, whole = [], os.path.join(home, "whole.state")
         for number, state in enumerate(states):
             paths.append(os.path.join(home, f"{number:05}.state"))
             with open(paths[-1], "wb") as file:
                 file.write(state)
-        return subprocess.run([satrail, "merge", "--output", report, *rest, *paths]).returncode
+        code = subprocess.run([satrail, "merge", "--output", report, "--partial-state", whole, *paths]).returncode
+        if code not in FINE:
+            return code, None
+        with open(whole, "rb") as file:
+            return code, file.read()
 
 
-def main(arguments, around=lambda task: task):
+def main(arguments, around=lambda task, stage: task):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", nargs="+", metavar="SHARD", help="a file, a directory or a glob that every machine sees")
     parser.add_argument("--satrail", default="satrail", help="the program, at this path on every machine")
@@ -77,12 +92,17 @@ def main(arguments, around=lambda task: task):
     session = SparkSession.builder.appName("satrail scan").getOrCreate()
     # For those who import this file: executors must find it too.
     session.sparkContext.addPyFile(os.path.abspath(__file__))
-    shards = list(enumerate(options.shards))
-    task = around(lambda numbered: scan_shard(satrail, numbered[0], numbered[1], lake))
+    context, shards = session.sparkContext, list(enumerate(options.shards))
     # One task for each shard.
-    states = session.sparkContext.parallelize(shards, len(shards)).map(task).collect()
+    task = around(lambda numbered: scan_shard(satrail, numbered[1]), "scan")
+    states = context.parallelize(shards, len(shards)).map(task).collect()
+    code, whole = merge(satrail, states, options.report)
+    if lake and whole is not None:
+        whole = context.broadcast(whole)
+        task = around(lambda numbered: export_shard(satrail, *numbered, whole.value, lake), "export")
+        context.parallelize(shards, len(shards)).foreach(task)
     session.stop()
-    return merge(satrail, states, options.report, [])
+    return code
 
 
 if __name__ == "__main__":

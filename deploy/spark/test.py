@@ -1,4 +1,5 @@
-"""The job in local-cluster mode with two executor processes, one of which is killed midway, against one scan.
+"""The job in local-cluster mode with two executor processes, of which one is killed midway in each round, against one
+scan and one export.
 
     python test.py SATRAIL LOG...      (scripts/test runs it on the sample)
 """
@@ -23,20 +24,20 @@ def parent(pid):
 
 
 def dying_once(journal):
-    """Wraps the task: notes the executor's process, and the first task to come to its end takes its executor
-    down before Spark has heard of it."""
+    """Wraps the task: notes the executor's process, and the first task of a round to come to its end takes its
+    executor down before Spark has heard of it."""
 
-    def around(task):
+    def around(task, stage):
         def wrapped(numbered):
             pid, name = parent(os.getpid())
             while name != "java":
                 pid, name = parent(pid)
-            with open(os.path.join(journal, "executors"), "a") as file:
+            with open(os.path.join(journal, f"executors-{stage}"), "a") as file:
                 file.write(f"{pid}\n")
             state = task(numbered)
             try:
                 # Only one process can make it.
-                os.close(os.open(os.path.join(journal, "killed"), os.O_CREAT | os.O_EXCL))
+                os.close(os.open(os.path.join(journal, f"killed-{stage}"), os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return state
             os.kill(pid, signal.SIGKILL)
@@ -45,6 +46,17 @@ def dying_once(journal):
         return wrapped
 
     return around
+
+
+def watch(stage):
+    """One event of a watch, which opens in one shard and closes in another."""
+    return json.dumps({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "auditID": "over-two-shards",
+        "stage": stage, "requestURI": "/api/v1/secrets?watch=true", "verb": "watch",
+        "user": {"username": "system:serviceaccount:shop:web"}, "sourceIPs": ["10.0.0.1"],
+        "objectRef": {"resource": "secrets", "apiVersion": "v1"}, "responseStatus": {"code": 200},
+        "requestReceivedTimestamp": "2026-11-22T04:25:00.000000Z", "stageTimestamp": "2026-11-22T04:26:00.000000Z",
+    }) + "\n"
 
 
 def main():
@@ -61,23 +73,36 @@ def main():
 
     with tempfile.TemporaryDirectory() as home:
         one, many, lake = (os.path.join(home, name) for name in ("one.json", "many.json", "lake"))
+        for name, stage in (("opens.log", "ResponseStarted"), ("closes.log", "ResponseComplete")):
+            logs.append(os.path.join(home, name))
+            pathlib.Path(logs[-1]).write_text(watch(stage))
         code = subprocess.run([satrail, "scan", "--format", "json", "--output", one, *logs]).returncode
         merged = scan.main(["--satrail", satrail, "--report", many, "--lake", lake, *logs], around=dying_once(home))
         assert merged == code == 1, (merged, code)
-        executors = pathlib.Path(home, "executors").read_text().split()
-        assert os.path.exists(os.path.join(home, "killed")), "no executor was killed"
-        assert len(set(executors)) >= 2, f"one executor did it all: {executors}"
-        assert len(executors) > len(logs), f"nothing was done again: {executors}"
+        for stage in ("scan", "export"):
+            executors = pathlib.Path(home, f"executors-{stage}").read_text().split()
+            assert os.path.exists(os.path.join(home, f"killed-{stage}")), f"{stage}: no executor was killed"
+            assert len(set(executors)) >= 2, f"{stage}: one executor did it all: {executors}"
+            assert len(executors) > len(logs), f"{stage}: nothing was done again: {executors}"
         assert pathlib.Path(one).read_bytes() == pathlib.Path(many).read_bytes(), "the reports differ"
 
-        def ask(*where):
-            sql = "SELECT verb, code, COUNT(*) AS n FROM events GROUP BY verb, code ORDER BY verb, code"
+        def ask(sql, *where):
             done = subprocess.run([satrail, "query", "--sql", sql, "--format", "json", *where], capture_output=True, check=True)
             return json.loads(done.stdout)
 
-        in_logs, in_lake = ask(*logs), ask("--parquet", lake)
-        assert in_logs == in_lake and in_logs, "the lake holds something else"
-        print(f"spark: {len(logs)} shards, {len(executors)} tasks on {len(set(executors))} executors, one killed: the same report, {sum(row['n'] for row in in_lake)} events in the lake")
+        # Requests as well as events: the watch over two shards is one.
+        events = (
+            "SELECT verb, code, COUNT(*) AS n, SUM(CASE WHEN is_request THEN 1 ELSE 0 END) AS requests FROM events "
+            "GROUP BY verb, code ORDER BY verb, code"
+        )
+        for sql in (events, "SELECT * FROM findings ORDER BY fingerprint"):
+            in_logs, in_lake = ask(sql, *logs), ask(sql, "--parquet", lake)
+            assert in_logs == in_lake and in_logs, f"the lake holds something else: {sql}"
+        total = ask("SELECT COUNT(*) AS n, SUM(CASE WHEN is_request THEN 1 ELSE 0 END) AS r FROM events", "--parquet", lake)[0]
+        print(
+            f"spark: {len(logs)} shards, an executor killed in each of two rounds: the same report, {total['n']} events and "
+            f"{total['r']} requests in the lake"
+        )
 
 
 if __name__ == "__main__":

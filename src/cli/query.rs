@@ -37,6 +37,7 @@ Examples:
   satrail export DIR --output EXPORT
   duckdb -c \"SELECT verb, COUNT(*) FROM read_parquet('EXPORT/events/**/*.parquet') GROUP BY verb\"
   satrail query top-talkers --parquet EXPORT
+  satrail export DIR/node1 --with-state all.state --output LAKE/node1   a part of a larger whole
 
 One directory a table, events and samples split by day (EXPORT/events/day=2026-11-22), zstd.";
 
@@ -53,7 +54,7 @@ pub(super) struct QueryArgs {
     #[command(flatten)]
     input: InputArgs,
     /// Run this SQL
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     sql: Option<String>,
     /// List the queries that come along
     #[arg(long, conflicts_with_all = ["sql", "name"])]
@@ -88,6 +89,10 @@ pub(super) struct ExportArgs {
     /// Where the tables go: a directory that is not there yet
     #[arg(long, short, value_name = "DIR", required = true)]
     output: PathBuf,
+    /// The logs are a part of what this state has seen (`scan --partial-state`, `merge --partial-state`): is_request and
+    /// findings are those of the whole, for a table that is exported in parts
+    #[arg(long, value_name = "STATE", conflicts_with = "dedup")]
+    with_state: Option<PathBuf>,
     /// Write the bodies of requests and responses too, if the policy logs them: they are large, and may hold
     /// secrets
     #[arg(long)]
@@ -201,6 +206,7 @@ pub(super) fn export(
             "export --output EXPORT",
             around,
         )?,
+        whole: args.with_state,
         directory: args.output,
         leave_out: leave_out.to_vec(),
     })

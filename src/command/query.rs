@@ -166,7 +166,13 @@ pub fn export(config: &ExportConfig) -> Result<Verdict, Error> {
 
     let bar = Bar::new(config.progress);
     let _quiet = Quiet::begin();
-    let exported = query::export(&config.options, &config.directory, &config.leave_out, &bar)?;
+    let exported = query::export(
+        &config.options,
+        config.whole.as_deref(),
+        &config.directory,
+        &config.leave_out,
+        &bar,
+    )?;
     drop(bar);
     let judgement = Judgement {
         fail_on: FailOn::Never,
@@ -193,7 +199,7 @@ fn without(what: &str) -> Error {
         format!("this build of satrail cannot {what}: it was built without the feature `query`");
     crate::config::Error::new(why)
         .hint(
-            "cargo build --release --features query (half an hour on two cores); released binaries and images \
+            "cargo build --release --features query (docs/queries.md says how long that takes); released binaries and images \
              have it. `satrail query NAME --show` prints the SQL for another engine",
         )
         .into()

@@ -2,13 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    output::{Destination, Look, RowFormat},
-    pipeline::Options,
-    query,
-};
+use crate::{output::RowFormat, pipeline::Options, query};
 
-use super::Error;
+use super::{Error, Output};
 
 /// For `satrail query`.
 #[derive(Debug, Clone)]
@@ -39,6 +35,8 @@ pub enum Tables {
 pub struct ExportConfig {
     /// What the pipeline is asked to do.
     pub options: Options,
+    /// The partial state of a whole that the logs are a part of.
+    pub whole: Option<PathBuf>,
     /// Where the tables go.
     pub directory: PathBuf,
     /// Columns that are not written.
@@ -50,39 +48,7 @@ pub struct ExportConfig {
 }
 
 /// Where rows go, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowOutput {
-    /// As what.
-    pub format: RowFormat,
-    /// To where.
-    pub destination: Destination,
-    /// With which width.
-    pub look: Look,
-}
-
-impl RowOutput {
-    /// `file` is what `--output` names. Without `--format`, its extension decides; everything else is a table.
-    #[must_use]
-    pub fn new(format: Option<RowFormat>, file: Option<PathBuf>, terminal: Look) -> Self {
-        let named = file.as_ref().and_then(|path| {
-            let extension = path.extension()?.to_str()?;
-            let found = RowFormat::ALL
-                .into_iter()
-                .find(|(name, _)| *name == extension);
-            found.map(|(_, format)| format)
-        });
-        let destination = file.map_or(Destination::Stdout, Destination::named);
-        let look = match destination {
-            Destination::Stdout | Destination::Paged(_) => terminal,
-            Destination::File(_) => Look::default(),
-        };
-        Self {
-            format: format.or(named).unwrap_or(RowFormat::Table),
-            destination,
-            look,
-        }
-    }
-}
+pub type RowOutput = Output<RowFormat>;
 
 /// With the place in the SQL.
 impl From<query::Error> for Error {

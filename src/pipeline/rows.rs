@@ -38,6 +38,22 @@ pub struct Taken<T> {
     pub state: State,
 }
 
+impl<T: Taker> Taken<T> {
+    /// Makes this a part of what `whole` has seen: the requests that never closed are those of the whole, since the two
+    /// events of one may stand in different parts. An error if the whole has not seen all that was read here.
+    pub fn join(&mut self, whole: &State) -> Result<(), String> {
+        if let Some(name) = whole.places().lacks(&self.places) {
+            return Err(format!(
+                "the state has not seen {name} as it is now: scan it again, and merge"
+            ));
+        }
+        let mut open = Taking::<T>::default();
+        whole.count_open(&mut open);
+        self.open = open.open;
+        Ok(())
+    }
+}
+
 /// Reads every audit log once and hands each event to a taker; `new` makes one for each worker. The detectors
 /// run beside it if `detect` says so.
 pub fn rows<T: Taker>(

@@ -15,6 +15,7 @@ use crate::{
     },
     event::{Event, Stage},
     finding::{Timestamp, relate, stories},
+    source::Places,
 };
 
 use super::{
@@ -160,6 +161,16 @@ impl State {
     #[must_use]
     pub const fn bad_lines(&self) -> u64 {
         self.reading.bad_lines
+    }
+
+    /// Where the lines stand that it has seen.
+    pub(super) const fn places(&self) -> &Places {
+        &self.reading.places
+    }
+
+    /// Shows the requests that never closed to another study.
+    pub(super) fn count_open(&self, study: &mut impl Study) {
+        self.ledger.count_open(study);
     }
 
     /// Adds what another scan has noted; the order does not matter.

@@ -14,9 +14,13 @@
 mod builder;
 mod spool;
 mod virtuals;
-mod tables;
 mod parse;
+mod contents;
+mod traps;
+mod lacks;
 mod refusal;
+mod wanted;
+mod tables;
 mod answer;
 mod export;
 

@@ -104,6 +104,17 @@ impl Places {
         })
     }
 
+    /// The name of a source of `part` that is not among these, or had other lines when it was read.
+    #[must_use]
+    pub fn lacks<'a>(&self, part: &'a Self) -> Option<&'a str> {
+        let other = |(key, theirs): &(&u64, &Lines)| {
+            let ours = self.sources.get(key);
+            ours.is_none_or(|ours| ours.chunks != theirs.chunks)
+        };
+        let lacking = part.sources.iter().find(other);
+        lacking.map(|(_, lines)| &*lines.name)
+    }
+
     /// The file and the line number of `origin`.
     #[must_use]
     pub fn resolve(&self, origin: Origin) -> Place {

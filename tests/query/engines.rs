@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io::Write,
     process::{Command, Stdio},
 };
@@ -23,8 +24,28 @@ fn python() -> Option<std::ffi::OsString> {
     python
 }
 
-/// Exports the sample and runs every query over it, here and in another engine.
-fn compare(engine: &str) {
+/// What another engine makes of these queries over an export.
+fn answers(python: &OsStr, engine: &str, export: &str, sql: &BTreeMap<String, String>) -> Answers {
+    let mut child = Command::new(python)
+        .arg(root().join("tests/query/engines.py"))
+        .args([engine, export])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&serde_json::to_vec(sql).unwrap()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{engine}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Exports the sample and runs these queries over it, here and in another engine; `arguments` say how each one is
+/// asked for here.
+fn compare<'a>(engine: &str, ids: &[&'a str], arguments: impl Fn(&'a str) -> Vec<&'a str>) {
     let Some(python) = python() else { return };
     let home = tempfile::tempdir().unwrap();
     let export = home.path().join("export");
@@ -38,37 +59,17 @@ fn compare(engine: &str) {
         export,
     ]);
     let (mut ours, mut sql) = (Answers::new(), BTreeMap::new());
-    for query in library::queries() {
-        let id = query.id;
-        let values = parameters(id);
-        let shown = printed(&[&["query", id, "--show"], values].concat());
-        sql.insert(id, shown);
-        let rows = printed(
-            &[
-                &["query", id, "--format", "json", "--parquet", export],
-                values,
-            ]
-            .concat(),
-        );
+    for &id in ids {
+        let asked = arguments(id);
+        let shown = printed(&[&["query", "--show"], &asked[..]].concat());
+        sql.insert(id.to_owned(), shown);
+        let over = ["--format", "json", "--parquet", export];
+        let rows = printed(&[&["query"], &asked[..], &over].concat());
         let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
         assert!(!rows.is_empty(), "{id}");
         ours.insert(id.to_owned(), rows);
     }
-    let mut child = Command::new(python)
-        .arg(root().join("tests/query/engines.py"))
-        .args([engine, export])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(&serde_json::to_vec(&sql).unwrap()).unwrap();
-    drop(input);
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{engine}: {said}");
-    let theirs: Answers = serde_json::from_slice(&output.stdout).unwrap();
+    let theirs = answers(&python, engine, export, &sql);
     for (id, rows) in ours {
         assert_eq!(rows.len(), theirs[&id].len(), "{engine}: {id}");
         for (ours, theirs) in rows.iter().zip(&theirs[&id]) {
@@ -77,12 +78,31 @@ fn compare(engine: &str) {
     }
 }
 
+fn compare_library(engine: &str) {
+    let queries = library::queries();
+    let ids: Vec<_> = queries.iter().map(|query| query.id).collect();
+    compare(engine, &ids, |id| [&[id], parameters(id)].concat());
+}
+
 #[test]
 fn duckdb_gives_the_same_answers() {
-    compare("duckdb");
+    compare_library("duckdb");
 }
 
 #[test]
 fn spark_gives_the_same_answers() {
-    compare("spark");
+    compare_library("spark");
+}
+
+/// SQL as people type it: each statement of answered.sql, by its number.
+#[test]
+fn duckdb_gives_the_same_answers_to_what_people_type() {
+    let text = include_str!("answered.sql");
+    let statements: Vec<&str> = text
+        .split(';')
+        .map(str::trim)
+        .filter(|sql| !sql.is_empty())
+        .collect();
+    assert!(statements.len() > 30);
+    compare("duckdb", &statements, |sql| vec!["--sql", sql]);
 }

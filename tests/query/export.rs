@@ -59,7 +59,7 @@ fn an_export_holds_what_the_logs_hold() {
             "--parquet",
             directory
         ])
-        .contains("no column 'request_body'")
+        .contains("the column 'request_body' is not within reach")
     );
     let left: Vec<_> = fs::read_dir(home.path())
         .unwrap()
@@ -91,6 +91,73 @@ fn bodies_are_written_only_if_asked_for() {
         )
         .unwrap()
     );
+}
+
+/// A watch that opens in one part and closes in another, and one that never closes.
+#[test]
+fn parts_of_a_whole_have_its_requests_and_findings() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let watch = |id: &str, stage: &str| {
+        format!(
+            r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"{id}","stage":"{stage}","requestURI":"/api/v1/secrets?watch=true","verb":"watch","user":{{"username":"system:serviceaccount:shop:web"}},"sourceIPs":["10.0.0.1"],"objectRef":{{"resource":"secrets","apiVersion":"v1"}},"responseStatus":{{"code":200}},"requestReceivedTimestamp":"2026-01-02T03:04:05.000000Z","stageTimestamp":"2026-01-02T03:04:06.000000Z"}}"#
+        ) + "\n"
+    };
+    let (a, b) = (path("a.log"), path("b.log"));
+    let opened = watch("closed", "ResponseStarted") + &watch("open", "ResponseStarted");
+    fs::write(&a, opened).unwrap();
+    fs::write(&b, watch("closed", "ResponseComplete")).unwrap();
+    let state = |name: &str, command: &str, of: &[&str]| {
+        let state = path(name);
+        let rest = ["--fail-on", "never", "--partial-state", &state];
+        printed(&[&[command], &rest[..], of].concat());
+        state
+    };
+    let states = [
+        state("a.state", "scan", &[&a]),
+        state("b.state", "scan", &[&b]),
+    ];
+    let all = state("all.state", "merge", &states.each_ref().map(String::as_str));
+    let requests = |log: &str, name: &str, rest: &[&str]| {
+        let lake = path(name);
+        printed(&[&["export", log, "--output", &lake], rest].concat());
+        let sql = "SELECT audit_id, stage FROM events WHERE is_request ORDER BY audit_id";
+        asked(&["query", "--sql", sql, "--parquet", &lake])
+    };
+    let open = json!({"audit_id": "open", "stage": "ResponseStarted"});
+    let early = json!({"audit_id": "closed", "stage": "ResponseStarted"});
+    let closed = json!({"audit_id": "closed", "stage": "ResponseComplete"});
+    // By itself, a part cannot know; as a part of the whole it does.
+    assert_eq!(requests(&a, "alone", &[]), json!([early, open]));
+    assert_eq!(
+        requests(&a, "part-a", &["--with-state", &all]),
+        json!([open])
+    );
+    assert_eq!(
+        requests(&b, "part-b", &["--with-state", &all]),
+        json!([closed])
+    );
+    // The findings of each part are the whole's.
+    let findings = |lake: &str| {
+        let sql = "SELECT * FROM findings ORDER BY fingerprint";
+        asked(&["query", "--sql", sql, "--parquet", &path(lake)])
+    };
+    let both = requests(home.path().join("*.log").to_str().unwrap(), "whole", &[]);
+    assert_eq!(both, json!([closed, open]));
+    assert_eq!(findings("part-a"), findings("whole"));
+    assert_ne!(findings("alone"), findings("whole"));
+    // A state that has not seen the part, or not all of it, would leave requests out.
+    let unseen = |log: &str, state: &str, out: &str| {
+        refused(&["export", log, "--with-state", state, "--output", &path(out)])
+    };
+    assert!(unseen(&a, &states[1], "unseen").contains("has not seen"));
+    fs::write(
+        &b,
+        watch("closed", "ResponseComplete") + &watch("late", "ResponseStarted"),
+    )
+    .unwrap();
+    let said = unseen(&b, &all, "grown");
+    assert!(said.contains("b.log as it is now"), "{said}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod engines;
 #[cfg(feature = "query")]
 mod export;
 #[cfg(feature = "query")]
+mod refusals;
+#[cfg(feature = "query")]
 mod typed;
 
 use std::{

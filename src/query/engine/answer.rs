@@ -9,6 +9,7 @@ use std::{
 
 use chrono::DateTime;
 use polars::{
+    error::{PolarsError, set_warning_function},
     prelude::{
         AnyValue, DataFrame, Engine, LazyFrame, ParquetCompression, ParquetWriter, PlanCallback,
         SchemaRef, TimeUnit,
@@ -20,7 +21,10 @@ use tempfile::TempDir;
 
 use crate::pipeline::{Progress, Report};
 
-use super::{Failure, Input, parse, refusal, tables};
+use super::{
+    Failure, Input, parse, refusal, tables,
+    wanted::{dry_run, plan},
+};
 
 /// What a query comes to.
 #[derive(Debug)]
@@ -38,26 +42,26 @@ pub struct Answer {
 pub struct Results {
     schema: SchemaRef,
     batches: Receiver<DataFrame>,
-    worker: JoinHandle<Result<(), String>>,
+    worker: JoinHandle<Result<(), Failure>>,
     /// The temporary files go when the rows are out.
     _files: Option<TempDir>,
 }
 
 /// Runs `sql` over the tables of `input`.
 pub fn ask(sql: &str, input: &Input, progress: &dyn Progress) -> Result<Answer, Failure> {
+    // What Polars would have its own users do is no business of ours: they are told on standard error.
+    set_warning_function(|_, _| {});
     parse::check(sql)?;
     let (mut frame, report, files) = match input {
-        Input::Exported(directory) => {
-            (tables::plan(tables::exported(directory)?, sql)?, None, None)
-        }
+        Input::Exported(directory) => (plan(tables::exported(directory)?, sql)?, None, None),
         Input::Logs(options) => {
-            let wanted = tables::dry_run(sql)?;
-            let filled = tables::fill(options, &wanted, None, progress)?;
+            let wanted = dry_run(sql)?;
+            let filled = tables::fill(options, &wanted, None, None, progress)?;
             let context = SQLContext::new();
             for (name, frame) in filled.frames {
                 context.register(name, frame);
             }
-            let frame = tables::plan(context, sql)?;
+            let frame = plan(context, sql)?;
             (frame, Some(filled.report), filled.directory)
         }
     };
@@ -66,17 +70,28 @@ pub fn ask(sql: &str, input: &Input, progress: &dyn Progress) -> Result<Answer, 
     Ok(Answer {
         columns,
         report,
-        results: Results::run(frame, schema, files),
+        results: Results::run(frame, schema, Some(sql.to_owned()), files),
     })
 }
 
 impl Results {
-    /// Starts the query; it waits where nobody takes its rows.
-    pub(super) fn run(frame: LazyFrame, schema: SchemaRef, files: Option<TempDir>) -> Self {
-        let (send, batches) = sync_channel(2);
+    /// Starts the query; it waits where nobody takes its rows. What goes wrong is explained by `sql`, if it is SQL.
+    pub(super) fn run(
+        frame: LazyFrame,
+        schema: SchemaRef,
+        sql: Option<String>,
+        files: Option<TempDir>,
+    ) -> Self {
+        let (send, batches) = sync_channel(1);
         let worker = std::thread::spawn(move || {
             let ran = AssertUnwindSafe(|| collect(frame, send));
-            panic::catch_unwind(ran).unwrap_or_else(|panic| Err(why(&*panic)))
+            let ran = panic::catch_unwind(ran)
+                .unwrap_or_else(|panic| Err(Ended::Other(gave_up(&*panic))));
+            ran.map_err(|error| match (sql, &error) {
+                (Some(sql), Ended::Refused(error)) => refusal::explain(error, &sql).into(),
+                (None, Ended::Refused(error)) => Failure::Other(refusal::message(error)),
+                (_, Ended::Other(why)) => Failure::Other(why.clone()),
+            })
         });
         Self {
             schema,
@@ -136,29 +151,34 @@ impl Results {
         drop(self.batches);
         match self.worker.join() {
             Ok(Ok(())) => Ok(outcome),
-            Ok(Err(why)) => Err(Failure::Other(why)),
-            Err(panic) => Err(Failure::Other(why(&*panic))),
+            Ok(Err(failure)) => Err(failure),
+            Err(panic) => Err(Failure::Other(gave_up(&*panic))),
         }
     }
 }
 
-fn collect(frame: LazyFrame, send: SyncSender<DataFrame>) -> Result<(), String> {
+/// How a query came to nothing after it had begun.
+enum Ended {
+    /// Polars says that something is wrong with it.
+    Refused(PolarsError),
+    /// No room, no file, a panic.
+    Other(String),
+}
+
+fn collect(frame: LazyFrame, send: SyncSender<DataFrame>) -> Result<(), Ended> {
     let hand_on = PlanCallback::new(move |frame: DataFrame| Ok(send.send(frame).is_err()));
     let sink = frame.sink_batches(hand_on, true, None);
     let ran = sink.and_then(|frame| frame.collect_with_engine(Engine::Streaming));
-    ran.map(drop).map_err(|error| refusal::message(&error))
+    ran.map(drop).map_err(|error| match error {
+        PolarsError::IO { .. } => Ended::Other(refusal::message(&error)),
+        error => Ended::Refused(error),
+    })
 }
 
-fn why(panic: &(dyn std::any::Any + Send)) -> String {
+fn gave_up(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("it does not say why");
-    if text.contains("UInt128") {
-        // Polars counts the rows of a union in numbers of 128 bits, which this build of it does not have.
-        return "this engine cannot count the rows of a UNION ALL alone: add another aggregate, such as \
-                MAX(time_us)"
-            .to_owned();
-    }
     format!("the engine gave up: {text}")
 }
 
@@ -175,6 +195,7 @@ fn json(value: &AnyValue<'_>) -> Value {
         AnyValue::Datetime(time, unit, _) | AnyValue::DatetimeOwned(time, unit, _) => {
             moment(*time, *unit)
         }
+        AnyValue::List(values) => values.iter().map(|value| json(&value)).collect(),
         AnyValue::Float64(number) => float(*number),
         AnyValue::Float32(number) => float(f64::from(*number)),
         other => match (other.extract::<i64>(), other.extract::<u64>()) {

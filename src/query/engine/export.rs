@@ -11,23 +11,28 @@ use std::{
 
 use chrono::{DateTime, Days};
 use polars::{
+    error::PolarsResult,
     io::parquet::write::BatchedWriter,
     prelude::{DataFrame, LazyFrame, ParquetCompression, ParquetWriter, StatisticsOptions},
 };
 
 use crate::{
-    pipeline::{Options, Progress, Report},
+    pipeline::{Options, Progress, Report, State},
     query::frame::PARTITION,
 };
 
 use super::{
     Failure,
     answer::Results,
-    tables::{self, Wanted},
+    tables::{self, stacked},
+    wanted::Wanted,
 };
 
 /// Days whose files are open at the same time; logs are nearly sorted, so that more are seldom needed.
 const OPEN_DAYS: usize = 16;
+/// A row group is written at so many rows, or when all days together wait with so many bytes.
+const ROWS: usize = 131_072;
+const BYTES: usize = 32 << 20;
 
 /// What an export has written.
 #[derive(Debug)]
@@ -39,9 +44,11 @@ pub struct Exported {
 }
 
 /// Reads everything once and writes all tables below `directory`, which must not hold anything yet. The columns
-/// that `leave_out` names are not written.
+/// that `leave_out` names are not written. `whole` is a partial state of logs that these are a part of: which requests
+/// never closed, and the findings, are the whole's.
 pub fn export(
     options: &Options,
+    whole: Option<&Path>,
     directory: &Path,
     leave_out: &[&str],
     progress: &dyn Progress,
@@ -51,6 +58,7 @@ pub fn export(
         _ => Path::new("."),
     };
     vacant(directory)?;
+    let whole = whole.map(State::read).transpose()?;
     let home = tempfile::Builder::new()
         .prefix(".satrail-")
         .suffix(".tmp")
@@ -68,7 +76,7 @@ pub fn export(
     } else {
         wanted
     };
-    let filled = tables::fill(options, &wanted, Some(home.path()), progress)?;
+    let filled = tables::fill(options, &wanted, whole, Some(home.path()), progress)?;
     let place = home.path().join("tables");
     let mut rows = BTreeMap::new();
     for (name, frame) in filled.frames {
@@ -106,19 +114,19 @@ fn write(mut frame: LazyFrame, folder: &Path, by_day: bool) -> Result<u64, Failu
         files: 0,
     };
     let mut rows = 0;
-    let written = Results::run(frame, schema.clone(), None).frames(|frame| {
+    let written = Results::run(frame, schema.clone(), None, None).frames(|frame| {
         rows += frame.height() as u64;
         let added = if by_day {
             parts.add(frame)
         } else {
-            parts.add_to(None, frame)
+            parts.add_to(None, frame.clone())
         };
         added.map_err(std::io::Error::other)
     })?;
     written?;
     if rows == 0 {
         // So that engines know the columns of a table without rows.
-        parts.add_to(None, &DataFrame::empty_with_schema(&schema))?;
+        parts.add_to(None, DataFrame::empty_with_schema(&schema))?;
     }
     parts.finish()?;
     Ok(rows)
@@ -128,21 +136,34 @@ fn write(mut frame: LazyFrame, folder: &Path, by_day: bool) -> Result<u64, Failu
 struct Parts {
     folder: PathBuf,
     /// By the name of the day's directory; `None` for a table that is not split.
-    open: BTreeMap<Option<String>, BatchedWriter<File>>,
+    open: BTreeMap<Option<String>, Part>,
     files: usize,
 }
 
+/// A file, and the rows that wait for being a row group of it.
+struct Part {
+    writer: BatchedWriter<File>,
+    waiting: Vec<DataFrame>,
+    rows: usize,
+    bytes: usize,
+}
+
 impl Parts {
-    fn add(&mut self, frame: &DataFrame) -> polars::error::PolarsResult<()> {
+    fn add(&mut self, frame: &DataFrame) -> PolarsResult<()> {
+        let days = frame.column(PARTITION)?.date()?.physical();
+        let mut days = days.iter();
+        let first = days.next().flatten();
+        if days.all(|day| day == first) {
+            return self.add_to(Some(&directory_of(first)), frame.drop(PARTITION)?);
+        }
         for part in frame.partition_by_stable([PARTITION], true)? {
             let day = part.column(PARTITION)?.date()?.physical().get(0);
-            let part = part.drop(PARTITION)?;
-            self.add_to(Some(&directory_of(day)), &part)?;
+            self.add_to(Some(&directory_of(day)), part.drop(PARTITION)?)?;
         }
         Ok(())
     }
 
-    fn add_to(&mut self, day: Option<&str>, frame: &DataFrame) -> polars::error::PolarsResult<()> {
+    fn add_to(&mut self, day: Option<&str>, frame: DataFrame) -> PolarsResult<()> {
         let key = day.map(str::to_owned);
         if !self.open.contains_key(&key) {
             if self.open.len() >= OPEN_DAYS
@@ -150,30 +171,68 @@ impl Parts {
             {
                 oldest.finish()?;
             }
-            let folder = match day {
-                Some(day) => self.folder.join(day),
-                None => self.folder.clone(),
-            };
-            fs::create_dir_all(&folder)?;
-            let path = folder.join(format!("part-{}.parquet", self.files));
-            self.files += 1;
-            let writer = ParquetWriter::new(File::create(path)?)
-                .with_compression(ParquetCompression::Zstd(None))
-                .with_statistics(StatisticsOptions::default())
-                .batched(frame.schema())?;
-            self.open.insert(key.clone(), writer);
+            let part = self.begin(day, &frame)?;
+            self.open.insert(key.clone(), part);
         }
-        match self.open.get_mut(&key) {
-            Some(writer) => writer.write_batch(frame),
-            None => Ok(()),
+        if let Some(part) = self.open.get_mut(&key) {
+            part.rows += frame.height();
+            part.bytes += frame.estimated_size();
+            part.waiting.push(frame);
+            if part.rows >= ROWS {
+                part.write()?;
+            }
         }
-    }
-
-    fn finish(self) -> polars::error::PolarsResult<()> {
-        for writer in self.open.into_values() {
-            writer.finish()?;
+        let waiting: usize = self.open.values().map(|part| part.bytes).sum();
+        if waiting > BYTES
+            && let Some(largest) = self.open.values_mut().max_by_key(|part| part.bytes)
+        {
+            largest.write()?;
         }
         Ok(())
+    }
+
+    fn begin(&mut self, day: Option<&str>, frame: &DataFrame) -> PolarsResult<Part> {
+        let folder = match day {
+            Some(day) => self.folder.join(day),
+            None => self.folder.clone(),
+        };
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("part-{}.parquet", self.files));
+        self.files += 1;
+        let writer = ParquetWriter::new(File::create(path)?)
+            .with_compression(ParquetCompression::Zstd(None))
+            .with_statistics(StatisticsOptions::default())
+            .batched(frame.schema())?;
+        Ok(Part {
+            writer,
+            waiting: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    fn finish(self) -> PolarsResult<()> {
+        for part in self.open.into_values() {
+            part.finish()?;
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// Makes a row group of what waits.
+    fn write(&mut self) -> PolarsResult<()> {
+        (self.rows, self.bytes) = (0, 0);
+        let Some(mut frame) = stacked(std::mem::take(&mut self.waiting))? else {
+            return Ok(());
+        };
+        frame.rechunk_mut();
+        self.writer.write_batch(&frame)
+    }
+
+    fn finish(mut self) -> PolarsResult<()> {
+        self.write()?;
+        self.writer.finish().map(drop)
     }
 }
 

@@ -1,9 +1,7 @@
-//! The SQL, parsed as Polars parses it: for places in it, and for what Polars lacks.
-
-use std::ops::ControlFlow;
+//! The SQL, parsed as Polars parses it: for places in it, and for what is to be known before it runs.
 
 use sqlparser::{
-    ast::{Expr, Query, Spanned, Statement, Visit, Visitor, WindowFrameUnits, WindowType},
+    ast::Statement,
     dialect::GenericDialect,
     parser::{Parser, ParserError, ParserOptions},
     tokenizer::{Location, Token, Tokenizer},
@@ -11,38 +9,47 @@ use sqlparser::{
 
 use crate::query::Error;
 
+use super::{contents, traps};
+
 /// A word of the SQL, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) line: usize,
     pub(super) column: usize,
-}
-
-/// Something that Polars lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Construct {
-    pub(super) what: &'static str,
-    pub(super) instead: &'static str,
-    pub(super) line: usize,
-    pub(super) column: usize,
+    /// How many characters it takes in the SQL, quotes included.
     pub(super) width: usize,
+    /// Whether it is a name in double quotes.
+    pub(super) quoted: bool,
 }
 
-/// That the SQL is one query, and nothing that changes anything.
+/// That the SQL is one query, nothing that changes anything, and nothing that Polars is known to answer wrongly.
 pub(super) fn check(sql: &str) -> Result<(), Error> {
-    match statements(sql) {
-        Err(error) => Err(syntax(&error, sql)),
-        Ok(statements) => match statements.as_slice() {
-            [Statement::Query(_)] => Ok(()),
-            _ => Err(Error::new(
-                "a query is one SELECT (WITH ... before it is fine)",
-            )),
-        },
+    let statements = statements(sql).map_err(|error| syntax(&error, sql))?;
+    if !matches!(statements.as_slice(), [Statement::Query(_)]) {
+        return Err(Error::new(
+            "a query is one SELECT (WITH ... before it is fine)",
+        ));
+    }
+    match traps::trap(&statements, sql) {
+        Some(found) => Err(found.error(sql)),
+        None => Ok(()),
     }
 }
 
-fn statements(sql: &str) -> Result<Vec<Statement>, ParserError> {
+/// Whether the query counts rows of which it looks at no column: what Polars' projection pushdown makes of that is
+/// wrong, or needs numbers of 128 bits.
+pub(super) fn counts_bare_rows(sql: &str) -> bool {
+    statements(sql).is_ok_and(|statements| contents::counts_bare_rows(&statements))
+}
+
+/// Whether it asks for all columns that there are.
+pub(super) fn has_wildcard(sql: &str) -> bool {
+    statements(sql).is_ok_and(|statements| contents::has_wildcard(&statements))
+}
+
+/// The statements of the SQL.
+pub(super) fn statements(sql: &str) -> Result<Vec<Statement>, ParserError> {
     let options = ParserOptions {
         trailing_commas: true,
         ..ParserOptions::default()
@@ -69,25 +76,81 @@ fn syntax(error: &ParserError, sql: &str) -> Error {
         .split(", Column: ")
         .map(|number| number.trim().parse().unwrap_or(1));
     let (line, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
-    let width = words(sql)
+    let words = words(sql);
+    let here = |word: &&Word| (word.line, word.column) == (line, column);
+    let width = words.iter().find(here).map_or(1, |word| word.width);
+    let error = Error::new(format!("not SQL: {why}")).at(sql, line, column, width);
+    // The word there, and one more: GROUP BU fails at GROUP.
+    let before = |word: &Word| (word.line, word.column) <= (line, column);
+    let read = words.iter().take_while(|word| before(word)).count() + 1;
+    match misspelt(words.get(..read).unwrap_or(&words)) {
+        Some((word, keyword)) => error.hint(format!("is {word} a misspelt {keyword}?")),
+        None => error,
+    }
+}
+
+/// The words that queries are built of, but for those of two letters, which are like any alias.
+const KEYWORDS: [&str; 22] = [
+    "SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "JOIN",
+    "LEFT", "UNION", "WITH", "AND", "NOT", "BETWEEN", "LIKE", "CASE", "WHEN", "THEN", "ELSE",
+    "END",
+];
+
+/// The last word before an error that is nearly a keyword: a typo makes an alias of it, and the error comes later.
+fn misspelt(words: &[Word]) -> Option<(String, &'static str)> {
+    let pairs = words.windows(2).rev();
+    let by = pairs
+        .clone()
+        .find(|pair| ["GROUP", "ORDER"].contains(&pair[0].text.to_uppercase().as_str()));
+    if let Some(pair) = by
+        && !pair[1].text.eq_ignore_ascii_case("by")
+        && pair[1].text.len() <= 3
+    {
+        return Some((pair[1].text.clone(), "BY"));
+    }
+    words
         .iter()
-        .find(|word| (word.line, word.column) == (line, column))
-        .map_or(1, |word| word.text.chars().count());
-    Error::new(format!("not SQL: {why}")).at(sql, line, column, width)
+        .rev()
+        .filter(|word| !word.quoted)
+        .find_map(|word| {
+            let text = word.text.to_uppercase();
+            let near = |keyword: &&&str| strsim::osa_distance(&text, keyword) == 1;
+            let keyword = KEYWORDS.iter().find(near)?;
+            (!KEYWORDS.contains(&text.as_str())).then(|| (word.text.clone(), *keyword))
+        })
 }
 
 /// Every word of the SQL; none if it cannot be cut into words.
 pub(super) fn words(sql: &str) -> Vec<Word> {
+    tokens(sql, |token| match token {
+        Token::Word(word) => {
+            let quoted = word.quote_style.is_some();
+            Some((word.value, quoted))
+        }
+        _ => None,
+    })
+}
+
+/// Every text in single quotes.
+pub(super) fn texts(sql: &str) -> Vec<Word> {
+    tokens(sql, |token| match token {
+        Token::SingleQuotedString(text) => Some((text, true)),
+        _ => None,
+    })
+}
+
+fn tokens(sql: &str, wanted: impl Fn(Token) -> Option<(String, bool)>) -> Vec<Word> {
     let tokens = Tokenizer::new(&GenericDialect, sql).tokenize_with_location();
     let word = |token: sqlparser::tokenizer::TokenWithSpan| {
-        let Token::Word(word) = token.token else {
-            return None;
-        };
+        let (text, quoted) = wanted(token.token)?;
         let Location { line, column } = token.span.start;
+        let width = text.chars().count() + if quoted { 2 } else { 0 };
         Some(Word {
-            text: word.value,
             line: usize::try_from(line).ok()?,
             column: usize::try_from(column).ok()?,
+            text,
+            width,
+            quoted,
         })
     };
     tokens
@@ -95,85 +158,4 @@ pub(super) fn words(sql: &str) -> Vec<Word> {
         .into_iter()
         .filter_map(word)
         .collect()
-}
-
-/// The first construct in the SQL that Polars lacks.
-pub(super) fn construct(sql: &str) -> Option<Construct> {
-    let statements = statements(sql).ok()?;
-    let mut seeker = Seeker { words: words(sql) };
-    statements
-        .iter()
-        .find_map(|statement| match statement.visit(&mut seeker) {
-            ControlFlow::Break(found) => Some(found),
-            ControlFlow::Continue(()) => None,
-        })
-}
-
-struct Seeker {
-    words: Vec<Word>,
-}
-
-impl Seeker {
-    /// The construct, at the first `word` from `from` on.
-    fn found(
-        &self,
-        what: &'static str,
-        instead: &'static str,
-        word: &str,
-        from: Location,
-    ) -> ControlFlow<Construct> {
-        let after = |w: &&Word| (w.line as u64, w.column as u64) >= (from.line, from.column);
-        let mut words = self.words.iter().filter(after);
-        let place = words.find(|w| w.text.eq_ignore_ascii_case(word));
-        let (line, column) = place.map_or((1, 1), |w| (w.line, w.column));
-        ControlFlow::Break(Construct {
-            what,
-            instead,
-            line,
-            column,
-            width: word.len(),
-        })
-    }
-}
-
-const JOIN_INSTEAD: &str = "write it as a JOIN with a subquery, or as IN (SELECT ...)";
-
-impl Visitor for Seeker {
-    type Break = Construct;
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Construct> {
-        if query.with.as_ref().is_some_and(|with| with.recursive) {
-            let instead = "write out the steps, each as a JOIN with the one before";
-            return self.found("WITH RECURSIVE", instead, "RECURSIVE", query.span().start);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Construct> {
-        let start = expr.span().start;
-        match expr {
-            Expr::Function(function) => {
-                let name = function.name.to_string();
-                if name.eq_ignore_ascii_case("date_trunc") {
-                    let instead = "the tables have the columns minute, hour and day";
-                    return self.found("DATE_TRUNC", instead, "date_trunc", start);
-                }
-                let framed = match &function.over {
-                    Some(WindowType::WindowSpec(window)) => window.window_frame.as_ref(),
-                    _ => None,
-                };
-                if framed.is_some_and(|frame| frame.units == WindowFrameUnits::Rows) {
-                    let instead = "sum up by minute, hour or day, or leave the frame out: \
-                                   SUM(x) OVER (ORDER BY y) runs from the start";
-                    return self.found("ROWS frames", instead, "rows", start);
-                }
-            }
-            Expr::Exists { .. } => return self.found("EXISTS here", JOIN_INSTEAD, "exists", start),
-            Expr::Subquery(_) => {
-                return self.found("a subquery as a value here", JOIN_INSTEAD, "select", start);
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
 }

@@ -4,15 +4,26 @@ use polars::error::PolarsError;
 
 use crate::query::{Error, frame::tables};
 
-use super::parse::{self, Word};
+use super::{
+    lacks,
+    parse::{self, Word},
+};
 
-/// What an engine says, on one line and without its own advice on environment variables.
+/// What an engine says, on one line, without its own advice and without dumps of its insides.
 pub(super) fn message(error: &PolarsError) -> String {
     let text = error.to_string();
-    let text = text
-        .split("\n\nResolved plan until failure")
-        .next()
-        .unwrap_or_default();
+    let ends = [
+        "\n\nResolved plan until failure",
+        "; valid columns: [",
+        "; found:",
+        "You might want to try",
+        "It's possible that multiple expressions",
+    ];
+    let end = ends.iter().filter_map(|end| text.find(end)).min();
+    let text = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+    if text.contains("Span(Location(") {
+        return "this engine does not know an expression in the query".to_owned();
+    }
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ")
 }
@@ -20,69 +31,146 @@ pub(super) fn message(error: &PolarsError) -> String {
 /// The refusal of `sql`, in this program's words where the reason is known.
 pub(super) fn explain(error: &PolarsError, sql: &str) -> Error {
     let said = message(error);
-    if let Some(found) = parse::construct(sql) {
-        let why = format!("this engine does not know {}", found.what);
-        return Error::new(why)
-            .at(sql, found.line, found.column, found.width)
-            .hint(found.instead);
-    }
-    if said.contains("mixed asc/desc") {
-        return Error::new("this engine does not know mixed directions in OVER (ORDER BY ...)")
-            .hint("order by the negative: a subquery with 0 - CAST(n AS BIGINT) AS fewest, then ORDER BY fewest, name");
-    }
     let words = parse::words(sql);
-    match error {
-        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) => {
-            column(&said, sql, &words)
-        }
-        _ => other(&said, sql, &words),
+    let column = missing_column(error, &said);
+    // A name that is wrong is wrong, whatever else may not work either.
+    if let Some(name) = &column
+        && words.iter().any(|word| word.text == *name)
+        && !columns().contains(&name.as_str())
+    {
+        return no_column(name, sql, &words);
+    }
+    if let Some(found) = lacks::construct(sql) {
+        return found.error(sql);
+    }
+    match column {
+        Some(name) => out_of_reach(&name, sql, &words),
+        None => other(&said, sql, &words),
     }
 }
 
-fn column(said: &str, sql: &str, words: &[Word]) -> Error {
-    let Some(name) = quoted(said) else {
-        return Error::new(said);
-    };
-    let known: Vec<_> = tables()
+/// The column that is not there, if that is what is wrong.
+fn missing_column(error: &PolarsError, said: &str) -> Option<String> {
+    let kind = matches!(
+        error,
+        PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_)
+    );
+    let said_so = ["unable to find column", "no column named"]
+        .iter()
+        .any(|text| said.contains(text));
+    if kind || said_so { quoted(said) } else { None }
+}
+
+fn columns() -> Vec<&'static str> {
+    tables()
         .into_iter()
         .flat_map(|table| table.columns)
         .map(|column| column.name)
-        .collect();
-    let error = place(
-        Error::new(format!("there is no column '{name}'")),
-        sql,
-        words,
-        &name,
-    );
-    match nearest(&name, &known) {
+        .collect()
+}
+
+fn no_column(name: &str, sql: &str, words: &[Word]) -> Error {
+    let error = Error::new(format!("there is no column '{name}'"));
+    let error = place(error, sql, words, name);
+    let in_quotes = words.iter().any(|word| word.quoted && word.text == name);
+    match nearest(name, &columns()) {
         Some(near) if near != name => error.hint(format!(
             "did you mean {near}? (satrail schema lists all columns)"
         )),
+        _ if in_quotes => {
+            error.hint("text stands in single quotes; double quotes are for names of columns")
+        }
         _ => error.hint("satrail schema lists the tables and their columns"),
     }
 }
 
+/// A column that there is, but not where the query asks for it.
+fn out_of_reach(name: &str, sql: &str, words: &[Word]) -> Error {
+    let error = Error::new(format!("the column '{name}' is not within reach here"));
+    place(error, sql, words, name).hint(
+        "what ORDER BY, QUALIFY or an outer query use must stand in the SELECT list as well; an export without \
+         --bodies has no bodies",
+    )
+}
+
 fn other(said: &str, sql: &str, words: &[Word]) -> Error {
     let error = Error::new(said);
-    let Some(name) = quoted(said) else {
+    if said.contains("mixed asc/desc") {
+        return Error::new("this engine does not know mixed directions in OVER (ORDER BY ...)")
+            .hint("order by the negative: a subquery with 0 - CAST(n AS BIGINT) AS fewest, then ORDER BY fewest, name");
+    }
+    if said.contains("cannot compare 'date/datetime/time' to a string")
+        || said.contains("conversion from `str` to")
+    {
+        let error = error.hint("times are written TIMESTAMP '2026-01-02 03:04:05' (UTC, without T and Z), days DATE '2026-01-02'");
+        let texts = parse::texts(sql);
+        let time = texts.iter().find(|text| is_like_a_time(&text.text));
+        return match time {
+            Some(text) => error.at(sql, text.line, text.column, text.width),
+            None => error,
+        };
+    }
+    if said.contains("cannot compare string with numeric type") {
+        return error.hint(
+            "numbers stand without quotes (code = 403), text in single quotes (verb = 'list')",
+        );
+    }
+    if said.contains("expected String type") || said.contains("expected `String`") {
+        return error.hint("CAST(code AS VARCHAR) makes text of a number or a time");
+    }
+    let Some(name) = quoted(said).or_else(|| leading_function(said)) else {
         return error;
     };
     let error = place(error, sql, words, &name);
     if said.contains("relation") {
-        return error.hint("the tables are events, findings and samples");
+        let all: Vec<_> = tables().iter().map(|table| table.name).collect();
+        return match nearest(&name, &all) {
+            Some(near) => error.hint(format!(
+                "did you mean {near}? The tables are events, findings and samples, in small letters"
+            )),
+            None => error.hint("the tables are events, findings and samples"),
+        };
     }
-    if said.contains("unsupported function") || said.contains("function") {
+    if said.contains("no table or struct column") {
+        return error.hint("no table and no alias (FROM events AS e) has that name");
+    }
+    if said.contains("GROUP BY") {
+        return error.hint("every column of the SELECT list stands in GROUP BY or in an aggregate such as MAX(...)");
+    }
+    if said.contains("duplicate") {
+        let why = format!("two columns of the answer have the name '{name}'");
+        return Error { why, ..error }.hint("give one of them another: verb AS other");
+    }
+    if said.contains("function") {
         return error.hint("docs/queries.md says what works in every engine");
     }
     error
 }
 
+/// `2026-...`, as far as a mistake needs to be pointed at.
+fn is_like_a_time(text: &str) -> bool {
+    let mut digits = text.bytes().take(4);
+    text.len() >= 10
+        && digits.all(|byte| byte.is_ascii_digit())
+        && text.as_bytes().get(4) == Some(&b'-')
+}
+
+/// The function that a message such as `SUBSTR expects 2-3 arguments` begins with.
+fn leading_function(said: &str) -> Option<String> {
+    let first = said.split(' ').next()?;
+    let loud = |c: char| c.is_ascii_uppercase() || c == '_';
+    (first.len() > 2 && first.chars().all(loud)).then(|| first.to_owned())
+}
+
 fn place(error: Error, sql: &str, words: &[Word], name: &str) -> Error {
-    let found = words
-        .iter()
-        .find(|word| word.text.eq_ignore_ascii_case(name));
+    // Polars names the last of several alike.
+    let found = words.iter().rfind(|word| word.text == name).or_else(|| {
+        words
+            .iter()
+            .find(|word| word.text.eq_ignore_ascii_case(name))
+    });
     match found {
-        Some(word) => error.at(sql, word.line, word.column, word.text.chars().count()),
+        Some(word) => error.at(sql, word.line, word.column, word.width),
         None => error,
     }
 }
@@ -109,7 +197,7 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::query::engine::tables::dry_run;
+    use crate::query::engine::wanted::dry_run;
 
     fn refused(sql: &str) -> (String, Option<(usize, usize, usize)>, String) {
         let error = dry_run(sql).expect_err(sql);
@@ -139,31 +227,6 @@ mod tests {
         ] {
             let (why, ..) = refused(sql);
             assert!(why.contains("one SELECT"), "{sql}: {why}");
-        }
-    }
-
-    #[test]
-    fn constructs_that_polars_lacks_are_named_with_what_to_write_instead() {
-        for (sql, what, instead) in [
-            (
-                "SELECT DATE_TRUNC('hour', time) AS h FROM events",
-                "DATE_TRUNC",
-                "hour",
-            ),
-            (
-                "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a) SELECT * FROM a",
-                "RECURSIVE",
-                "JOIN",
-            ),
-            (
-                "SELECT SUM(code) OVER (ORDER BY time ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM events",
-                "ROWS",
-                "minute",
-            ),
-        ] {
-            let (why, at, hint) = refused(sql);
-            assert!(why.contains(what), "{sql}: {why}");
-            assert!(at.is_some() && hint.contains(instead), "{sql}: {hint}");
         }
     }
 }

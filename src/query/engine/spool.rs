@@ -25,12 +25,14 @@ use super::{
     virtuals::{COUNTS, Needs, OPENING, ORIGIN, OriginKey},
 };
 
-/// Frames are closed at so many rows, or so many bytes of text: a row group of the temporary files.
-const ROWS: usize = 65_536;
-const BYTES: usize = 24 << 20;
+/// Frames are closed at so many rows, or so many bytes of text: a row group of the temporary files. With all columns
+/// that is about 10 MB, and Polars' reader decodes about as many row groups at the same time as there are threads, and
+/// four more.
+const ROWS: usize = 8_192;
+const BYTES: usize = 4 << 20;
 
-/// How many bytes of frames are held before files are begun.
-pub(super) const BUDGET: usize = 256 << 20;
+/// How many bytes of frames are held before they go to files.
+pub(super) const BUDGET: usize = 128 << 20;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(super) struct Spool {
     needs: Needs,
     directory: PathBuf,
     budget: usize,
+    /// The bytes of all frames so far.
     held: AtomicUsize,
     files: AtomicUsize,
     /// Every chunk that had events, as source and offset: its number is its place.
@@ -69,6 +72,23 @@ impl Spool {
     pub(super) fn chunks(&self) -> Vec<(u64, u64)> {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut chunks)
+    }
+
+    /// Whether there is too much to be held.
+    fn is_full(&self) -> bool {
+        self.held.load(Ordering::Relaxed) > self.budget
+    }
+
+    /// A file for frames of this shape.
+    fn begin_file(&self, frame: &DataFrame) -> PolarsResult<(PathBuf, BatchedWriter<File>)> {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.join(format!("events-{number}.parquet"));
+        let writer = ParquetWriter::new(File::create(&path)?)
+            .with_compression(ParquetCompression::Lz4Raw)
+            .with_statistics(StatisticsOptions::empty())
+            .set_parallel(false)
+            .batched(frame.schema())?;
+        Ok((path, writer))
     }
 
     fn number(&self, chunk: (u64, u64)) -> usize {
@@ -116,6 +136,11 @@ impl Filler {
     /// Closes what is open.
     pub(super) fn finish(mut self) -> Result<Filled, String> {
         self.close();
+        if self.spool.is_full()
+            && let Err(error) = self.spill()
+        {
+            self.failed.get_or_insert(error.to_string());
+        }
         let mut path = None;
         if let Some((name, writer)) = self.file.take() {
             if let Err(error) = writer.finish() {
@@ -165,30 +190,27 @@ impl Filler {
         }
     }
 
+    /// Holds a frame, or once there is too much of them writes it with all that were held.
     fn keep(&mut self, frame: DataFrame) -> PolarsResult<()> {
         let size = frame.estimated_size();
-        let held = self.spool.held.fetch_add(size, Ordering::Relaxed);
-        if held + size <= self.spool.budget {
-            self.frames.push(frame);
-            return Ok(());
+        self.spool.held.fetch_add(size, Ordering::Relaxed);
+        self.frames.push(frame);
+        if self.spool.is_full() {
+            self.spill()?;
         }
-        let (_, writer) = match &mut self.file {
-            Some(file) => file,
-            file @ None => {
-                let number = self.spool.files.fetch_add(1, Ordering::Relaxed);
-                let path = self
-                    .spool
-                    .directory
-                    .join(format!("events-{number}.parquet"));
-                let writer = ParquetWriter::new(File::create(&path)?)
-                    .with_compression(ParquetCompression::Lz4Raw)
-                    .with_statistics(StatisticsOptions::empty())
-                    .set_parallel(false)
-                    .batched(frame.schema())?;
-                file.insert((path, writer))
-            }
-        };
-        writer.write_batch(&frame)
+        Ok(())
+    }
+
+    /// Writes what is held.
+    fn spill(&mut self) -> PolarsResult<()> {
+        for frame in std::mem::take(&mut self.frames) {
+            let (_, writer) = match &mut self.file {
+                Some(file) => file,
+                file @ None => file.insert(self.spool.begin_file(&frame)?),
+            };
+            writer.write_batch(&frame)?;
+        }
+        Ok(())
     }
 
     fn origin(&mut self, event: &Event<'_>) -> OriginKey {
@@ -203,20 +225,6 @@ impl Filler {
         };
         OriginKey::new(number, event.origin.line)
     }
-}
-
-/// Frames that were held join the temporary files.
-pub(super) fn write_held(frame: &DataFrame, directory: &Path) -> PolarsResult<()> {
-    let path = directory.join("events-held.parquet");
-    temporary(&path)?.finish(&mut frame.clone()).map(drop)
-}
-
-fn temporary(path: &Path) -> PolarsResult<ParquetWriter<File>> {
-    Ok(ParquetWriter::new(File::create(path)?)
-        .with_compression(ParquetCompression::Lz4Raw)
-        .with_statistics(StatisticsOptions::empty())
-        .with_row_group_size(Some(ROWS))
-        .set_parallel(false))
 }
 
 impl Taker for Filler {

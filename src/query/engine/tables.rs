@@ -1,16 +1,10 @@
 //! The tables that a query asks for, as lazy frames.
 
-use std::{
-    any::Any,
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use polars::{
     prelude::{
-        AnonymousScan, AnonymousScanArgs, DataFrame, Engine, HiveOptions, IntoLazy, LazyFrame,
-        PlRefPath, PolarsResult, ScanArgsAnonymous, ScanArgsParquet, SchemaRef, col,
+        DataFrame, HiveOptions, IntoLazy, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, col,
     },
     sql::SQLContext,
 };
@@ -19,56 +13,19 @@ use tempfile::TempDir;
 use crate::{
     finding::{Finding, Timestamp},
     metric::{self, History},
-    pipeline::{self, Bound, Options, Progress, Report, State},
-    query::{
-        Error,
-        frame::{
-            Cell, Column, EVENTS, EventColumn, FINDINGS, PARTITION, SAMPLES, SampleRow, Source,
-            tables,
-        },
+    pipeline::{self, Bound, Options, Progress, Report, State, Taken},
+    query::frame::{
+        Cell, Column, EventColumn, FINDINGS, PARTITION, SAMPLES, SampleRow, Source, tables,
     },
 };
 
 use super::{
     Failure,
     builder::{Builder, schema},
-    parse, refusal,
-    spool::{BUDGET, Filled, Filler, Spool, write_held},
+    spool::{BUDGET, Filled, Filler, Spool},
     virtuals::{Known, Needs},
+    wanted::Wanted,
 };
-
-/// The columns that a query reads, by table; a table that it does not name is not there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Wanted(BTreeMap<&'static str, BTreeSet<String>>);
-
-impl Wanted {
-    /// Every column of every table, but for those that `leave_out` names.
-    pub(super) fn all(leave_out: &[&str]) -> Self {
-        let names = |columns: Vec<Column>| {
-            let names = columns.iter().map(|column| column.name);
-            let kept = names.filter(|name| !leave_out.contains(name));
-            kept.map(str::to_owned).collect()
-        };
-        let tables = tables().into_iter();
-        Self(
-            tables
-                .map(|table| (table.name, names(table.columns)))
-                .collect(),
-        )
-    }
-
-    /// Without what only scrapes and dumps tell.
-    pub(super) fn without(mut self, table: &str) -> Self {
-        self.0.remove(table);
-        self
-    }
-
-    fn events(&self) -> Option<Vec<&'static EventColumn>> {
-        let names = self.0.get("events")?;
-        let wanted = EVENTS.iter().filter(|column| names.contains(column.name));
-        Some(wanted.collect())
-    }
-}
 
 /// The tables of logs, and what else the run has noted.
 pub(super) struct Tables {
@@ -78,69 +35,17 @@ pub(super) struct Tables {
     pub(super) directory: Option<TempDir>,
 }
 
-/// Runs the query on empty tables: finds out what is wrong with it and which columns it reads, before an hour of
-/// log is read for it.
-pub(super) fn dry_run(sql: &str) -> Result<Wanted, Error> {
-    let context = SQLContext::new();
-    let mut watchers = Vec::new();
-    for table in tables() {
-        let schema: SchemaRef = Arc::new(schema(&table.columns));
-        let seen = Arc::new(Mutex::new(None));
-        let watcher = Watcher {
-            schema: Arc::clone(&schema),
-            seen: Arc::clone(&seen),
-        };
-        let args = ScanArgsAnonymous {
-            schema: Some(schema),
-            name: table.name,
-            ..ScanArgsAnonymous::default()
-        };
-        let frame = LazyFrame::anonymous_scan(Arc::new(watcher), args);
-        context.register(
-            table.name,
-            frame.map_err(|error| refusal::explain(&error, sql))?,
-        );
-        watchers.push((table.name, seen));
-    }
-    let frame = plan(context, sql)?;
-    // Whatever fails on no rows at all may well work on some: what matters is which columns were asked for.
-    let ran = frame.collect_with_engine(Engine::InMemory).is_ok();
-    let mut wanted = Wanted::default();
-    for (table, seen) in watchers {
-        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match seen {
-            Some(columns) => {
-                wanted.0.insert(table, columns);
-            }
-            None if !ran => {
-                let all = Wanted::all(&[]).0.remove(table);
-                wanted.0.extend(all.map(|columns| (table, columns)));
-            }
-            None => {}
-        }
-    }
-    Ok(wanted)
-}
-
-/// The query over the tables of `context`.
-pub(super) fn plan(mut context: SQLContext, sql: &str) -> Result<LazyFrame, Error> {
-    parse::check(sql)?;
-    let planned = context.execute(sql).and_then(|mut frame| {
-        frame.collect_schema()?;
-        Ok(frame)
-    });
-    planned.map_err(|error| refusal::explain(&error, sql))
-}
-
-/// Fills the columns that are wanted from logs and scrapes. Temporary files go below `beside`, or to where the
-/// system wants them.
+/// Fills the columns that are wanted from logs and scrapes. If they are a part of what `whole` has seen, requests and
+/// findings are those of the whole. Temporary files go below `beside`, or to where the system wants them.
 pub(super) fn fill(
     options: &Options,
     wanted: &Wanted,
+    whole: Option<State>,
     beside: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<Tables, Failure> {
-    let detect = wanted.0.contains_key("findings");
+    let findings_wanted = wanted.contains("findings");
+    let detect = findings_wanted && whole.is_none();
     let mut frames = BTreeMap::new();
     let mut directory = None;
     let state = if let Some(columns) = wanted.events() {
@@ -148,7 +53,12 @@ pub(super) fn fill(
             Some(path) => tempfile::tempdir_in(path)?,
             None => tempfile::tempdir()?,
         };
-        let (frame, state) = events(options, &columns, detect, home.path(), progress)?;
+        let read = Read {
+            options,
+            detect,
+            whole: whole.as_ref(),
+        };
+        let (frame, state) = events(&read, &columns, home.path(), progress)?;
         frames.insert("events", frame);
         directory = Some(home);
         state
@@ -158,10 +68,12 @@ pub(super) fn fill(
         State::default()
     };
     let mut report = state.report(options);
-    if detect {
-        frames.insert("findings", findings(&report.findings)?.lazy());
+    if findings_wanted {
+        let of_whole = whole.map(|state| state.report(options));
+        let reported = of_whole.as_ref().unwrap_or(&report);
+        frames.insert("findings", findings(&reported.findings)?.lazy());
     }
-    if wanted.0.contains_key("samples") {
+    if wanted.contains("samples") {
         let read = metric::read_scrapes(&options.metrics, &options.scrape_hints, &|_| true);
         if !detect {
             report.coverage.troubles.extend(read.troubles);
@@ -212,10 +124,16 @@ fn schema_of(column: &Column) -> polars::prelude::Schema {
     schema([column])
 }
 
-fn events(
-    options: &Options,
-    columns: &[&'static EventColumn],
+/// What is read, and as what.
+struct Read<'a> {
+    options: &'a Options,
     detect: bool,
+    whole: Option<&'a State>,
+}
+
+fn events(
+    read: &Read<'_>,
+    columns: &[&'static EventColumn],
     home: &Path,
     progress: &dyn Progress,
 ) -> Result<(LazyFrame, State), Failure> {
@@ -233,23 +151,28 @@ fn events(
     // A frame has rows only if it has columns.
     needs.origin |= taken.is_empty();
     let spool = Spool::new(taken, needs, home, BUDGET);
-    let read = pipeline::rows(options, detect, progress, &|| Filler::new(&spool))?;
+    let new = || Filler::new(&spool);
+    let mut run = pipeline::rows(read.options, read.detect, progress, &new)?;
+    if let Some(whole) = read.whole {
+        run.join(whole).map_err(Failure::Other)?;
+    }
+    let Taken {
+        takers,
+        places,
+        open,
+        state,
+    } = run;
     let (mut frames, mut on_disk) = (Vec::new(), false);
-    for filler in read.takers {
+    for filler in takers {
         let Filled { frames: held, file } = filler.finish().map_err(Failure::Other)?;
         frames.extend(held);
         on_disk |= file.is_some();
     }
-    // One source and no union of two, for whose rows Polars' streaming engine has no COUNT(*).
-    let held = stacked(frames)?;
-    let whole = match held {
-        Some(frame) if on_disk => {
-            write_held(&frame, home)?;
-            Some(scan(home)?)
-        }
-        Some(frame) => Some(frame.lazy()),
-        None if on_disk => Some(scan(home)?),
-        None => None,
+    // All is held or all is in files.
+    let whole = if on_disk {
+        Some(scan(home)?)
+    } else {
+        stacked(frames)?.map(IntoLazy::lazy)
     };
     let names: Vec<_> = columns.iter().map(|column| col(column.name)).collect();
     let frame = match whole {
@@ -258,7 +181,7 @@ fn events(
             DataFrame::empty_with_schema(&schema(&about)).lazy()
         }
         Some(whole) => {
-            let known = Known::new(spool.chunks(), read.places, read.open);
+            let known = Known::new(spool.chunks(), places, open);
             let looked_up = looked_up.into_iter();
             let looked_up: Vec<_> = looked_up
                 .map(|(name, wanted)| known.column(wanted, name))
@@ -266,7 +189,7 @@ fn events(
             whole.with_columns(looked_up).select(names)
         }
     };
-    Ok((frame, read.state))
+    Ok((frame, state))
 }
 
 /// The temporary files of a run, as one table.
@@ -278,7 +201,8 @@ fn scan(home: &Path) -> PolarsResult<LazyFrame> {
     LazyFrame::scan_parquet(PlRefPath::try_from_path(home)?, args)
 }
 
-fn stacked(frames: Vec<DataFrame>) -> PolarsResult<Option<DataFrame>> {
+/// The frames as one.
+pub(super) fn stacked(frames: Vec<DataFrame>) -> PolarsResult<Option<DataFrame>> {
     let mut frames = frames.into_iter();
     let Some(mut whole) = frames.next() else {
         return Ok(None);
@@ -347,64 +271,11 @@ fn frame_of(
     DataFrame::new(height, columns)
 }
 
-/// An empty table that notes which of its columns are read.
-struct Watcher {
-    schema: SchemaRef,
-    seen: Arc<Mutex<Option<BTreeSet<String>>>>,
-}
-
-impl AnonymousScan for Watcher {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
-        let names: Vec<String> = match &args.with_columns {
-            Some(columns) => columns.iter().map(ToString::to_string).collect(),
-            None => self.schema.iter_names().map(ToString::to_string).collect(),
-        };
-        let empty =
-            DataFrame::empty_with_schema(&self.schema).select(names.iter().map(String::as_str));
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get_or_insert_default().extend(names);
-        empty
-    }
-
-    fn allows_projection_pushdown(&self) -> bool {
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::query::{engine::builder::data_type, frame::Kind};
 
     use super::*;
-
-    fn columns(sql: &str) -> Vec<String> {
-        let wanted = dry_run(sql).unwrap();
-        let all = wanted.0.into_iter();
-        all.flat_map(|(table, columns)| columns.into_iter().map(move |c| format!("{table}.{c}")))
-            .collect()
-    }
-
-    #[test]
-    fn only_the_columns_that_a_query_reads_are_asked_for() {
-        assert_eq!(
-            columns("SELECT verb, COUNT(*) AS n FROM events WHERE is_request GROUP BY verb"),
-            ["events.is_request", "events.verb"]
-        );
-        assert_eq!(
-            columns("SELECT e.verb FROM events AS e JOIN findings AS f ON e.account = f.account"),
-            ["events.account", "events.verb", "findings.account"]
-        );
-        assert_eq!(
-            columns("WITH a AS (SELECT * FROM events) SELECT verb FROM a ORDER BY time"),
-            ["events.time", "events.verb"]
-        );
-        assert_eq!(columns("SELECT * FROM samples").len(), SAMPLES.len());
-        assert!(columns("SELECT COUNT(*) AS n FROM events").len() <= 1);
-    }
 
     #[test]
     fn kinds_and_types_agree() {

@@ -94,7 +94,7 @@ columns! {
     day: Source::Day(|e| micros(e.time()).and_then(day_of)), "The day on which it arrived";
     stage_time: Source::Time(|e| micros(e.stage_time)), "When this stage was reached (stageTimestamp)";
     latency_us: Source::Integer(latency), "Microseconds from the arrival to this stage; of a watch that is how long it lasted";
-    is_request: Source::Input(FromInput::IsRequest), "Whether this event stands for its request: true once for each request, so count requests with WHERE is_request";
+    is_request: Source::Input(FromInput::IsRequest), "Whether this event stands for its request: true once for each request in all that was read together, so count requests with WHERE is_request";
     stage: Source::Text(|e| e.stage.as_str().into()), "RequestReceived, ResponseStarted, ResponseComplete or Panic";
     level: Source::Text(|e| e.level.as_str().into()), "How much the audit policy lets the event say: Metadata, Request, RequestResponse";
     audit_id: Source::Text(|e| e.audit_id.read()), "The request's ID; a client may choose it (header Audit-ID)";
