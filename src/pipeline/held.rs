@@ -7,8 +7,7 @@
 //!                                                     `--> forget: old days, whole
 //! ```
 //!
-//! The law makes this simple: any split of the input gives the same findings, so the events are split by
-//! the day on which they arrived, and what is older than the retention goes away with its day.
+//! The law makes this simple: events are split by the day on which they arrived, and go away with their day.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
