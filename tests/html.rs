@@ -94,7 +94,12 @@ fn the_sample_opens_filters_and_finds() {
         counted("#/findings?q=no+such+thing"),
         format!("0 of {total} findings")
     );
+}
 
+#[test]
+fn a_finding_and_an_account_tell_all() {
+    let (report, html) = sample(0, &["data/audit"]);
+    let page = Page::new(&html);
     let first = &report.findings[0];
     let one = page.show(&format!("#/findings?id={}", first.fingerprint));
     assert_eq!(one.dom.matches("<details class=\"finding").count(), 1);

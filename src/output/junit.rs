@@ -1,4 +1,4 @@
-//! JUnit's XML, for what shows the tests of a pipeline: a detector is a test case, what it found its failures.
+//! The XML of `JUnit`, for what shows the tests of a pipeline: a detector is a test case, what it found its failures.
 //!
 //! A detector that could not judge this log is skipped, and says why. What is only good to know fails nothing.
 

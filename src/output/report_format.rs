@@ -21,7 +21,7 @@ pub enum ReportFormat {
     Markdown,
     /// One finding a row, for spreadsheets.
     Csv,
-    /// JUnit's XML: a detector is a test case.
+    /// The XML of `JUnit`: a detector is a test case.
     Junit,
 }
 

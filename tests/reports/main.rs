@@ -312,14 +312,28 @@ fn diff_says_what_is_new_grown_and_gone() {
         Some(0)
     );
     assert_eq!(diff(&whole, &whole, &[]).0, Some(0));
-    // What is gone is good news.
+}
+
+#[test]
+fn what_is_gone_is_good_news_and_what_is_no_report_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let whole = path("whole.json");
+    let mut scan = satrail();
+    scan.args(["scan", "data/audit", "-o"]).arg(&whole);
+    assert_eq!(scan.output().unwrap().status.code(), Some(1));
+    let report: Value = serde_json::from_str(&fs::read_to_string(&whole).unwrap()).unwrap();
+    let diff = |old: &Path, new: &Path| {
+        let output = satrail().arg("diff").arg(old).arg(new).output().unwrap();
+        output.status.code()
+    };
     let mut less = report;
     less["findings"].as_array_mut().unwrap().truncate(1);
     fs::write(path("less.json"), less.to_string()).unwrap();
-    assert_eq!(diff(&whole, &path("less.json"), &[]).0, Some(0));
-    assert_eq!(diff(&path("no.json"), &whole, &[]).0, Some(2));
+    assert_eq!(diff(&whole, &path("less.json")), Some(0));
+    assert_eq!(diff(&path("no.json"), &whole), Some(2));
     fs::write(path("other.json"), "{\"kind\": \"Event\"}").unwrap();
-    assert_eq!(diff(&path("other.json"), &whole, &[]).0, Some(2));
+    assert_eq!(diff(&path("other.json"), &whole), Some(2));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn put(value: &impl Serialize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     value.serialize(&mut serializer).map_err(|_| fmt::Error)
 }
 
-/// Bytes into a text that they are known to be: serde_json writes whole characters.
+/// Bytes into a text that they are known to be: `serde_json` writes whole characters.
 struct Text<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl Write for Text<'_, '_> {
