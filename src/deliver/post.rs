@@ -140,6 +140,9 @@ fn agent(target: &Alertmanager) -> Agent {
     config.build().into()
 }
 
+/// What a try ends with that took too long.
+const LATE: &str = "no answer in time";
+
 /// How it ended with one body.
 enum End {
     Arrived,
@@ -155,22 +158,29 @@ fn insist(
     tries: &mut usize,
 ) -> End {
     let mut pause = patience.first_pause;
-    let mut last = "there was no time left to try".to_owned();
+    let mut last = None;
+    let out_of_time = |last: Option<String>| {
+        End::OutOfTime(last.unwrap_or_else(|| "there was no time left to try".to_owned()))
+    };
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return End::OutOfTime(last);
+            return out_of_time(last);
         }
         *tries += 1;
         match attempt(agent, target, body, patience.one_try.min(left)) {
             Outcome::Arrived => return End::Arrived,
             Outcome::Refused(why) => return End::Refused(why),
             Outcome::Failed { why, retry_after } => {
-                last = why;
+                // A try that our own deadline cut short says less than the one before it.
+                let is_cut = left < patience.one_try && why == LATE;
+                if !is_cut || last.is_none() {
+                    last = Some(why);
+                }
                 let wait = retry_after.map_or(pause, |asked| asked.max(pause));
                 // A server that asks for more time than there is has said when to come: at the next run.
                 if deadline.saturating_duration_since(Instant::now()) <= wait {
-                    return End::OutOfTime(last);
+                    return out_of_time(last);
                 }
                 thread::sleep(wait);
                 pause = (pause * 2).min(patience.longest_pause);
@@ -252,7 +262,7 @@ fn judge(mut answer: Response<Body>) -> Outcome {
 fn fate(error: &ureq::Error) -> Outcome {
     use io::ErrorKind::{InvalidData, InvalidInput};
     let why = match error {
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::Timeout(_) => LATE.to_owned(),
         ureq::Error::HostNotFound => "no such host".to_owned(),
         // With https: not the certificate that is trusted, or no TLS at all.
         ureq::Error::Io(error) if [InvalidData, InvalidInput].contains(&error.kind()) => {

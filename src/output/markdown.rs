@@ -210,7 +210,12 @@ fn text(text: &str) -> String {
         let begins = done.chars().all(|c| c.is_ascii_digit());
         let acts = match c {
             '@' if !before.is_alphanumeric() => {
-                safe.push_str("`@`");
+                // One span for all of them: two spans side by side would be one with other ends.
+                let more = rest.as_str().len() - rest.as_str().trim_start_matches('@').len();
+                rest = rest.as_str()[more..].chars();
+                safe.push('`');
+                safe.extend(std::iter::repeat_n('@', 1 + more));
+                safe.push('`');
                 before = c;
                 continue;
             }
@@ -304,6 +309,7 @@ mod tests {
             assert!(text(address).contains("\\:/") || text(address).contains("\\."));
         }
         assert!(text("call @admins").contains("`@`admins"));
+        assert!(text("call @@admins").contains("`@@`admins"));
         assert!(text("alice@example.com").contains("alice\\@example"));
     }
 

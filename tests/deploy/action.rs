@@ -30,11 +30,7 @@ fn the_action_leaves_reports_and_fails_on_findings() {
         let at = |name: &str| home.path().join(name);
         fs::create_dir_all(at("satrail/bin")).unwrap();
         symlink(env!("CARGO_BIN_EXE_satrail"), at("satrail/bin/satrail")).unwrap();
-        symlink(
-            Path::new(ROOT).join("data/audit/audit.log"),
-            at("audit.log"),
-        )
-        .unwrap();
+        symlink(Path::new(ROOT).join("data/audit"), at("audit")).unwrap();
         let status = Command::new("bash")
             .args([
                 "--noprofile",
