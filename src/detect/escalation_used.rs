@@ -157,12 +157,14 @@ impl Detector for EscalationUsed {
     }
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
-        let used = self.used.iter();
-        used.filter_map(|(_, trail)| {
-            let grant = Grant::parse(&trail.reason)?;
-            self.judge(&trail.user, &grant, trail, context)
-        })
-        .collect()
+        let mut used: Vec<&Use> = self.used.iter().map(|(_, trail)| trail).collect();
+        used.sort_by_key(|trail| (&trail.user, &trail.reason));
+        used.into_iter()
+            .filter_map(|trail| {
+                let grant = Grant::parse(&trail.reason)?;
+                self.judge(&trail.user, &grant, trail, context)
+            })
+            .collect()
     }
 
     fn coverage(&self, log: &LogFacts) -> Coverage {
