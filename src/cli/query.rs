@@ -89,7 +89,7 @@ pub(super) struct ExportArgs {
     /// Where the tables go: a directory that is not there yet
     #[arg(long, short, value_name = "DIR", required = true)]
     output: PathBuf,
-    /// The logs are a part of what this state has seen (`scan --partial-state`, `merge --partial-state`): is_request and
+    /// The logs are a part of what this state has seen (`scan --partial-state`, `merge --partial-state`): `is_request` and
     /// findings are those of the whole, for a table that is exported in parts
     #[arg(long, value_name = "STATE", conflicts_with = "dedup")]
     with_state: Option<PathBuf>,

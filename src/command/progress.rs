@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_millis(50);
 
 /// A bar that is gone once it is dropped.
 pub(super) struct Bar {
-    bar: ProgressBar,
+    line: ProgressBar,
     /// Whether anybody sees it: what is hidden costs nothing.
     seen: bool,
     started: Instant,
@@ -40,7 +40,7 @@ impl Bar {
         let bar = restyled(ProgressBar::with_draw_target(None, target), BYTES);
         Self {
             seen: !bar.is_hidden(),
-            bar,
+            line: bar,
             started: Instant::now(),
             next_name: AtomicU64::new(0),
         }
@@ -60,14 +60,14 @@ impl Progress for Bar {
             return;
         };
         if self.seen {
-            self.bar.set_length(bytes);
-            restyled(self.bar.clone(), SHARE);
+            self.line.set_length(bytes);
+            restyled(self.line.clone(), SHARE);
         }
     }
 
     fn advance(&self, bytes: u64) {
         if self.seen {
-            self.bar.inc(bytes);
+            self.line.inc(bytes);
         }
     }
 
@@ -90,14 +90,14 @@ impl Progress for Bar {
                 )
                 .is_ok();
         if mine {
-            self.bar.set_message(shown(&clip(name, 200)).into_owned());
+            self.line.set_message(shown(&clip(name, 200)).into_owned());
         }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.line.finish_and_clear();
     }
 }
 

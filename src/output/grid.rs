@@ -13,12 +13,12 @@ pub(super) struct Column<'a, R> {
     cell: fn(&R) -> String,
 }
 
-pub(super) const fn column<'a, R>(
-    title: &'a str,
+pub(super) const fn column<R>(
+    title: &str,
     rank: u8,
     number: bool,
     cell: fn(&R) -> String,
-) -> Column<'a, R> {
+) -> Column<'_, R> {
     Column {
         title,
         rank,

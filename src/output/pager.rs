@@ -22,7 +22,7 @@ impl Pager {
     ///
     /// Standard output cannot be written to. A reader who leaves early is no error.
     pub(super) fn show(&self, text: &[u8]) -> io::Result<()> {
-        let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+        let lines = memchr::memchr_iter(b'\n', text).count();
         // The shell's prompt takes a line.
         if lines < self.rows || !self.page(text) {
             let mut out = io::stdout().lock();
@@ -48,8 +48,8 @@ impl Pager {
             return false;
         };
         if let Some(mut input) = pager.stdin.take() {
-            // The reader may leave before the end.
-            input.write_all(text).ok();
+            // The reader may leave before the end: that is no error.
+            drop(input.write_all(text));
         }
         // What a shell ends with if there is no such program, or it is none.
         let status = pager.wait().ok().and_then(|status| status.code());
