@@ -60,6 +60,10 @@ impl Memo {
 
 /// Who called, with which credential, from where and as what.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each answers another detector's question"
+)]
 pub(super) struct Caller {
     /// `user`, `sourceIPs` and `userAgent` as they stand in the line.
     in_line: [Box<str>; 3],
