@@ -55,6 +55,20 @@ fn top(arguments: &[&str]) -> Value {
     document["top"].clone()
 }
 
+/// What `tests/top.jq` makes of the sample.
+fn jq() -> Value {
+    let plain = plain();
+    let answer = Command::new("jq")
+        .args(["-n", "-c", "-f"])
+        .arg(root().join("tests/top.jq"))
+        .arg(plain.path())
+        .output()
+        .expect("the tests need jq (scripts/test installs it)");
+    let errors = String::from_utf8_lossy(&answer.stderr);
+    assert!(answer.status.success(), "{errors}");
+    serde_json::from_slice(&answer.stdout).unwrap()
+}
+
 /// Rows with what jq can count, by value.
 fn counted(top: &Value) -> Vec<Value> {
     let rows = top["rows"].as_array().unwrap().iter();
@@ -67,16 +81,7 @@ fn counted(top: &Value) -> Vec<Value> {
 
 #[test]
 fn counts_as_jq_does() {
-    let plain = plain();
-    let answer = Command::new("jq")
-        .args(["-n", "-c", "-f"])
-        .arg(root().join("tests/top.jq"))
-        .arg(plain.path())
-        .output()
-        .expect("the tests need jq (scripts/test installs it)");
-    let errors = String::from_utf8_lossy(&answer.stderr);
-    assert!(answer.status.success(), "{errors}");
-    let expected: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    let expected = jq();
     let filters: &[&str] = &[
         "--by",
         "user,code",
