@@ -62,11 +62,7 @@ impl Memo {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-<<<<<<< HEAD
-    reason = "facts that have nothing to do with each other"
-=======
     reason = "each answers another detector's question"
->>>>>>> w-detect
 )]
 pub(super) struct Caller {
     /// `user`, `sourceIPs` and `userAgent` as they stand in the line.
