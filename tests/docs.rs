@@ -13,7 +13,7 @@ use std::{
 };
 
 use satrail::{
-    detect::CATALOGUE,
+    detect::{CATALOGUE, Settings},
     event::Dialect,
     output::{self, Look, ReportFormat},
     pipeline::{self, Options, Silent},
@@ -103,6 +103,79 @@ fn the_page_of_the_forms_is_up_to_date() {
     hold(
         "docs/formats.md",
         &between(&page, "forms", &format!("{table}{examples}```\n\n")),
+    );
+}
+
+/// What the fields of the type `name` of `module` are for, by the names of a configuration file.
+fn field_docs(module: &str, name: &str) -> Vec<(String, String)> {
+    let source = fs::read_to_string(root().join(format!("src/detect/{module}.rs"))).unwrap();
+    let (_, rest) = source.split_once(&format!("pub struct {name} {{")).unwrap();
+    let (fields, _) = rest.split_once("\n}").unwrap();
+    let (mut docs, mut text) = (Vec::new(), Vec::new());
+    for line in fields.lines().map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            text.push(doc.trim());
+        } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|l| l.split_once(':')) {
+            docs.push((field.replace('_', "-"), text.join(" ")));
+            text.clear();
+        }
+    }
+    docs
+}
+
+/// The thresholds of all detectors as a configuration file has them, each with what it is for.
+fn thresholds() -> String {
+    let defaults = toml::Value::try_from(Settings::default()).unwrap();
+    let settings = fs::read_to_string(root().join("src/detect/settings.rs")).unwrap();
+    let mut text = String::from("\n```toml\n");
+    for line in settings.lines() {
+        let field = line
+            .trim()
+            .strip_prefix("pub ")
+            .and_then(|line| line.split_once(": "));
+        let Some((section, (module, name))) = field.and_then(|(field, kind)| {
+            Some((
+                field.replace('_', "-"),
+                kind.trim_end_matches(',').split_once("::")?,
+            ))
+        }) else {
+            continue;
+        };
+        writeln!(text, "[thresholds.{section}]").unwrap();
+        for (field, doc) in field_docs(module, name) {
+            for line in textwrap(&doc, 96) {
+                writeln!(text, "# {line}").unwrap();
+            }
+            writeln!(text, "{field} = {}", defaults[&section][&field]).unwrap();
+        }
+        text.push('\n');
+    }
+    format!("{}\n```\n\n", text.trim_end())
+}
+
+/// Words in lines of at most `width` characters.
+fn textwrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().unwrap();
+        if !last.is_empty() && last.len() + 1 + word.len() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_page_of_the_thresholds_is_up_to_date() {
+    let page = fs::read_to_string(root().join("docs/tuning.md")).unwrap();
+    hold(
+        "docs/tuning.md",
+        &between(&page, "thresholds", &thresholds()),
     );
 }
 

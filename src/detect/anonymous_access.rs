@@ -81,7 +81,7 @@ about! {
 const ANONYMOUS: &str = "system:anonymous";
 
 /// When refused anonymous requests are those of a scanner.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many different permissions. Ten: browsers and probes of others' products ask for a few.

@@ -83,7 +83,7 @@ const FAILING: usize = 8_192;
 const WORKING: usize = 65_536;
 
 /// When 401s are more than a client's hiccup.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// From how many 401s on. A client that reads its token file again (client-go does so every minute) is refused once or

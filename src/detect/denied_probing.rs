@@ -94,7 +94,7 @@ about! {
 }
 
 /// When refused permissions are many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many different ones at once. Five: roles that were written by hand lack one or two.

@@ -76,7 +76,7 @@ about! {
 }
 
 /// When retries are a loop.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many errors of one kind a minute: one in two seconds, while client-go's own retries back off to

@@ -5,7 +5,7 @@ use std::{
     num::NonZeroU32,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::ServiceAccount,
@@ -26,7 +26,7 @@ const RESTLESS_PARTS: usize = 4;
 const SHARERS: usize = 2;
 
 /// When an account has learned.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// How long an account is watched before anything is new.

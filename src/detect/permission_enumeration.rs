@@ -86,7 +86,7 @@ about! {
 }
 
 /// When questions about one's own rights are many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many different ones at once. Ten: programs that check their rights ask for a few.

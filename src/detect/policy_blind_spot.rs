@@ -69,7 +69,7 @@ about! {
 }
 
 /// When something is missing, and not only rare.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many requests have to be there: a small idle cluster makes them in some minutes.

@@ -83,7 +83,7 @@ about! {
 }
 
 /// When reading secrets of other namespaces is routine.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// A log of fewer seconds cannot tell. Two hours: what runs hourly is in both halves.

@@ -85,7 +85,7 @@ about! {
 }
 
 /// When refused requests for secrets are many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many different secrets. Five: a role that was forgotten lacks a few.

@@ -98,7 +98,7 @@ about! {
 }
 
 /// When secrets read by name are many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many different ones. Ten: few workloads mount or read more, and single rules of others begin at

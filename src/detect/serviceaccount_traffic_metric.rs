@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{finding::Finding, metric::Labels};
 
@@ -66,7 +66,7 @@ const DISPATCHED: &str = "apiserver_flowcontrol_dispatched_requests_total";
 const ABOVE: f64 = 2.0;
 
 /// When the requests of all ServiceAccounts together are too many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many a second, over the time between two scrapes.

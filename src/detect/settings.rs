@@ -1,6 +1,6 @@
 //! Thresholds and allow-lists, with their defaults.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     AllowList, anonymous_access, authentication_failing, authentication_failures_metric,
@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Thresholds and allow-lists of all detectors.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     /// When a controller counts as running away.

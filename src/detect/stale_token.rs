@@ -92,7 +92,7 @@ const DAY: u64 = 86_400;
 const ANNOTATION: &str = "authentication.k8s.io/stale-token";
 
 /// How long stale tokens live, and when their end is near.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// Days that an auto-mounted token lives. 365 as Kubernetes extends it (`pkg/serviceaccount/claims.go`,

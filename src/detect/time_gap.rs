@@ -74,7 +74,7 @@ const START_SECONDS: u64 = 120;
 const START_REQUESTS: u64 = 20;
 
 /// How long a silence has to be.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// From so many seconds on a silence without a restart is medium: longer than a change of the leader, of

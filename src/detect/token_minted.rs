@@ -92,7 +92,7 @@ const PAIRS: usize = 4_096;
 const TOKENS: usize = 16_384;
 
 /// When a token lives too long.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// Beyond how many hours a lifetime is long: `kubectl create token` gives one, a day's work is done in 24.

@@ -72,7 +72,7 @@ about! {
 const ACCOUNTS: usize = 16_384;
 
 /// When failing is more than a moment's.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// From how many minutes on: a rolling restart of API servers is done by then, and a kubelet has tried every two

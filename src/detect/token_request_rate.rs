@@ -81,7 +81,7 @@ about! {
 const COLLECTION: u64 = 10;
 
 /// When TokenRequests are too many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many a minute by one requester over 10 minutes: twice what a node asks for after its boot.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 
@@ -65,7 +65,7 @@ const REQUESTS: &str = "apiserver_request_total";
 const FAR_ABOVE: f64 = 10.0;
 
 /// When TokenRequests are too many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many a second, over the time between two scrapes.

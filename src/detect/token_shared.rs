@@ -94,7 +94,7 @@ about! {
 const HOLDERS: usize = 65_536;
 
 /// When an address says nothing, and when a deleted pod's token should be dead.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// From the tokens of how many pods on an address is a proxy's or a gateway's. Two or three pods may have been robbed

@@ -84,7 +84,7 @@ about! {
 }
 
 /// When watches and lists are too many.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// So many short watches of one resource in 10 minutes by one pod: one in 30 seconds, while client-go opens
