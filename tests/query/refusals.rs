@@ -213,7 +213,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
 fn marked(said: &str) -> String {
     let lines: Vec<_> = said.lines().collect();
     let is_mark = |line: &&str| !line.trim().is_empty() && line.trim().chars().all(|c| c == '^');
-    let Some(at) = lines.iter().position(|line| is_mark(line)) else {
+    let Some(at) = lines.iter().position(is_mark) else {
         return String::new();
     };
     let start = lines[at].find('^').unwrap();
