@@ -350,7 +350,16 @@ fn the_build_context_has_what_the_build_reads() {
         let top = path.split('/').next().unwrap();
         assert!(kept.contains(&top), "{path} is not in the build context");
     }
-    for name in ["Cargo.toml", "Cargo.lock", "LICENSE", "src", "benches"] {
+    // What macros put together no search finds: the queries, and where the templates are.
+    for name in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "src",
+        "benches",
+        "queries",
+        "askama.toml",
+    ] {
         assert!(kept.contains(&name), "{name}");
     }
     // A pattern for what is not there any more is a mistake too.
@@ -358,5 +367,7 @@ fn the_build_context_has_what_the_build_reads() {
         assert!(Path::new(ROOT).join(name).exists(), "{name}");
     }
     let dockerfile = read("image/Dockerfile");
-    assert!(dockerfile.contains("--locked") && dockerfile.contains("\nUSER 65532:65532\n"));
+    assert!(
+        dockerfile.contains("--locked --features") && dockerfile.contains("\nUSER 65532:65532\n")
+    );
 }
