@@ -9,8 +9,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::Read,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -20,6 +18,10 @@ use satrail::{
     pipeline::{self, Options, Report, Silent},
 };
 use serde::Deserialize;
+use support::plain;
+
+#[path = "support/plain.rs"]
+mod support;
 
 /// What `tests/counts.jq` prints.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -38,24 +40,7 @@ fn root() -> PathBuf {
 }
 
 fn ask_jq(folder: &Path) -> Counts {
-    let mut names: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
-    names.sort();
-    let mut plain = tempfile::NamedTempFile::new().unwrap();
-    for name in names {
-        let bytes = fs::read(name).unwrap();
-        let mut text = Vec::new();
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            flate2::read::MultiGzDecoder::new(&bytes[..])
-                .read_to_end(&mut text)
-                .unwrap();
-        } else {
-            text = bytes;
-        }
-        std::io::Write::write_all(&mut plain, &text).unwrap();
-    }
+    let plain = plain(folder);
     let answer = Command::new("jq")
         .args(["-n", "-c", "-f"])
         .arg(root().join("tests/counts.jq"))

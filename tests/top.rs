@@ -7,38 +7,18 @@
 )]
 
 use std::{
-    fs,
-    io::{Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
+use support::plain;
+
+#[path = "support/plain.rs"]
+mod support;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The sample, unpacked.
-fn plain() -> tempfile::NamedTempFile {
-    let mut names: Vec<_> = fs::read_dir(root().join("data/audit"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    names.sort();
-    let mut plain = tempfile::NamedTempFile::new().unwrap();
-    for name in names {
-        let bytes = fs::read(name).unwrap();
-        let mut text = Vec::new();
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let mut decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
-            decoder.read_to_end(&mut text).unwrap();
-        } else {
-            text = bytes;
-        }
-        plain.write_all(&text).unwrap();
-    }
-    plain
 }
 
 fn top(arguments: &[&str]) -> Value {
@@ -57,7 +37,7 @@ fn top(arguments: &[&str]) -> Value {
 
 /// What `tests/top.jq` makes of the sample.
 fn jq() -> Value {
-    let plain = plain();
+    let plain = plain(&root().join("data/audit"));
     let answer = Command::new("jq")
         .args(["-n", "-c", "-f"])
         .arg(root().join("tests/top.jq"))
