@@ -85,6 +85,18 @@ fn the_readme_shows_the_catalogue_and_a_report_as_they_are() {
     hold("README.md", &readme);
 }
 
+/// The figures that no marker surrounds.
+#[test]
+fn the_readme_counts_the_detectors_right() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let all = CATALOGUE.len();
+    assert!(readme.contains(&format!("All {all} detectors")), "{all}");
+    let (_, rest) = readme.split_once("(--metrics PATH), which ").unwrap();
+    let of_metrics: usize = rest.split(' ').next().unwrap().parse().unwrap();
+    let row = format!("| {}, and {of_metrics} for metrics |", all - of_metrics);
+    assert!(readme.contains(&row), "{row}");
+}
+
 #[test]
 fn the_page_of_the_forms_is_up_to_date() {
     let page = fs::read_to_string(root().join("docs/formats.md")).unwrap();

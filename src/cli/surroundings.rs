@@ -62,6 +62,16 @@ fn pager() -> Option<Pager> {
     // Terminals that do not say have had 24 lines since there were terminals.
     let rows = size.map_or(0, |(_, height)| usize::from(height.0));
     let rows = if rows == 0 { 24 } else { rows };
+    // Colours as such, no clearing, out at once on Ctrl-C; and nothing that leads out of less to a shell.
+    let variables = [("LESS", "FRXK"), ("LV", "-c"), ("LESSSECURE", "1")];
+    let unset = variables.into_iter();
+    let variables = unset
+        .filter(|(name, _)| env::var_os(name).is_none())
+        .collect();
     let wanted = !matches!(command.trim(), "" | "cat");
-    wanted.then_some(Pager { command, rows })
+    wanted.then_some(Pager {
+        command,
+        rows,
+        variables,
+    })
 }

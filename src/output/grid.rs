@@ -38,20 +38,21 @@ impl<'a, R> Grid<'a, R> {
     /// `room` is how wide the terminal is, if there is one. What has rank 0 stays, however narrow it gets.
     pub(super) fn new(all: &'a [Column<'a, R>], rows: &'a [R], room: Option<usize>) -> Self {
         let mut columns: Vec<_> = all.iter().collect();
-        let width = |column: &Column<'_, R>| {
-            let cells = rows.iter().map(|row| (column.cell)(row).width());
-            cells.chain([column.title.width()]).max().unwrap_or(0) + 2
-        };
-        let room = room.map_or(usize::MAX, |room| room.saturating_add(2));
-        while columns.iter().map(|c| width(c)).sum::<usize>() > room {
-            // The last one of the highest rank.
-            let Some(last) = (0..columns.len()).max_by_key(|&i| columns[i].rank) else {
-                break;
+        if let Some(room) = room {
+            let width = |column: &Column<'_, R>| {
+                let cells = rows.iter().map(|row| (column.cell)(row).width());
+                cells.chain([column.title.width()]).max().unwrap_or(0) + 2
             };
-            if columns[last].rank == 0 {
-                break;
+            let mut widths: Vec<usize> = all.iter().map(width).collect();
+            while widths.iter().sum::<usize>() > room.saturating_add(2) {
+                // The last one of the highest rank.
+                let last = (0..columns.len()).max_by_key(|&i| columns[i].rank);
+                let Some(last) = last.filter(|&last| columns[last].rank > 0) else {
+                    break;
+                };
+                columns.remove(last);
+                widths.remove(last);
             }
-            columns.remove(last);
         }
         let shown = |column: &&Column<'_, R>| columns.iter().any(|each| each.title == column.title);
         let missing = all.iter().filter(|column| !shown(column));

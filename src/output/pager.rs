@@ -12,6 +12,8 @@ pub struct Pager {
     pub command: String,
     /// Lines of the screen.
     pub rows: usize,
+    /// Variables that it gets beside those of this process.
+    pub variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Pager {
@@ -38,12 +40,7 @@ impl Pager {
     fn page(&self, text: &[u8]) -> bool {
         let mut command = Command::new("sh");
         command.args(["-c", &self.command]).stdin(Stdio::piped());
-        // Colours as such, no clearing, out at once on Ctrl-C; and nothing that leads out of less to a shell.
-        for (name, value) in [("LESS", "FRXK"), ("LV", "-c"), ("LESSSECURE", "1")] {
-            if std::env::var_os(name).is_none() {
-                command.env(name, value);
-            }
-        }
+        command.envs(self.variables.iter().copied());
         let Ok(mut pager) = command.spawn() else {
             return false;
         };

@@ -19,7 +19,7 @@ use super::{
 /// Longer values are cut, so that a row stays a row; JSON has more.
 const LONGEST: usize = 60;
 
-/// What rows can be made of, from left to right: more than there are dimensions.
+/// What rows can be made of, from left to right: as many as there are dimensions.
 const VALUES: [fn(&RankedRow) -> String; 8] = [
     |row| value(row, 0),
     |row| value(row, 1),
