@@ -24,6 +24,7 @@ mod allow;
 mod aspects;
 mod attack;
 mod audit_ids;
+mod batch;
 mod by_hash;
 mod by_seat;
 mod caller;
@@ -236,7 +237,7 @@ pub use pattern::matches_pattern;
 pub use reconcile::{AccountUses, Bounds, Reconciled, Reconciliation, reconcile};
 pub use request::Request;
 pub use runaway_controller::Thresholds;
-pub use runs::{Run, Runs};
+pub use runs::{Presence, Run, Runs};
 pub use series::{Peak, Series};
 pub use settings::Settings;
 pub(crate) use smallest::Smallest;
@@ -265,14 +266,17 @@ pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
     /// Takes note of one request. The hot path: allocates only on a match.
     fn observe(&mut self, request: &Request<'_>);
 
-    /// Whether it takes requests that are alike as a [`Run`].
+    /// Whether it takes plain requests as a [`Presence`], a [`Run`], or both: what these two and
+    /// [`Detector::observe_each`] make of a request comes to what [`Detector::observe`] makes of it.
     const TAKES_RUNS: bool = false;
 
-    /// Takes note of all requests of a run: what [`Detector::observe`] makes of them but for what
-    /// [`Detector::observe_each`] does.
+    /// Takes note of what does not hang on what was asked for, for all plain requests of a caller.
+    fn observe_presence(&mut self, _presence: &Presence) {}
+
+    /// Takes note of what hangs on what was asked for, for all requests of a run.
     fn observe_run(&mut self, _run: &Run) {}
 
-    /// Takes note of what a run does not have of one of its requests.
+    /// Takes note of what neither has of one of their requests.
     fn observe_each(&mut self, _request: &Request<'_>) {}
 
     /// Adds what another instance has noted. Associative and commutative.

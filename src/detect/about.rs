@@ -144,6 +144,15 @@ macro_rules! registry {
                 })+
             }
 
+            /// Shows what one caller did to every detector that takes runs and is interested in the caller.
+            pub(super) fn observe_presence(&mut self, presence: &Presence) {
+                $(if <$module::$Type as Detector>::TAKES_RUNS
+                    && <$module::$Type as Detector>::INTEREST.covers(presence.caller.aspects)
+                {
+                    self.$module.observe_presence(presence);
+                })+
+            }
+
             /// Shows one run to every detector that takes runs and is interested in what it is.
             pub(super) fn observe_run(&mut self, run: &Run) {
                 $(if <$module::$Type as Detector>::TAKES_RUNS

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, Subject};
 
 use super::{
-    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount, Run,
+    About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount, Presence,
     audit_ids::{self, Sample, Sighting, Uses},
     by_seat::BySeat,
     caller::{self, SHOWN},
@@ -101,9 +101,10 @@ impl Detector for AuditIdReused {
         self.users.note_user(event, |sample| sample.add(event));
     }
 
-    fn observe_run(&mut self, run: &Run) {
+    fn observe_presence(&mut self, presence: &Presence) {
+        let count = presence.batch.count();
         self.users
-            .note_caller(&run.caller, |sample| sample.count(run.count()));
+            .note_caller(&presence.caller, |sample| sample.count(count));
     }
 
     fn observe_each(&mut self, event: &Request<'_>) {

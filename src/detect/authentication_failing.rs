@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Finding;
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Run,
+    About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Presence,
     Series, Tally, broken_client, few::Few, keyed, request::Request, smallest::Smallest,
     token_request_failing::Spell,
 };
@@ -203,14 +203,14 @@ impl Detector for AuthenticationFailing {
         }
     }
 
-    fn observe_run(&mut self, run: &Run) {
-        let caller = &run.caller;
-        if caller.address.is_none() || run.aspects.has(Aspects::ANONYMOUS) {
+    fn observe_presence(&mut self, presence: &Presence) {
+        let caller = &presence.caller;
+        if caller.address.is_none() || caller.aspects.has(Aspects::ANONYMOUS) {
             return;
         }
         if let Some(working) = self.working.slot(caller.client_hash, Working::default) {
             working.address = caller.address_hash;
-            working.seen.add_run(run);
+            working.seen.add_batch(&presence.batch);
             let new = || User(caller.user.to_string());
             working.users.slot(caller.user_hash, new);
         }

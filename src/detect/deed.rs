@@ -34,6 +34,20 @@ pub(super) enum Deed {
 }
 
 impl Deed {
+    /// All of them, in their order.
+    pub(super) const ALL: [Self; 10] = [
+        Self::Discovered,
+        Self::Refused,
+        Self::Failed,
+        Self::Read,
+        Self::Attempted,
+        Self::Changed,
+        Self::ReadSecrets,
+        Self::Entered,
+        Self::Minted,
+        Self::WroteRbac,
+    ];
+
     /// What `event` did if it was not refused and no dry run: for all events of one verb, resource and status the
     /// same (where there is no resource, of one URI).
     pub(super) fn of_kind(event: &Event<'_>) -> Self {

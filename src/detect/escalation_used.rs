@@ -145,9 +145,13 @@ impl Detector for EscalationUsed {
         if !run.aspects.meets(Aspects::ACCOUNT.and(Aspects::ANONYMOUS)) {
             return;
         }
-        if let Some(used) = self.used_by(&run.caller, &run.notes, run.count()) {
+        if let Some(used) = self.used_by(&run.caller, &run.notes, run.batch.count()) {
             used.add_run(run);
         }
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        self.observe_write(event);
     }
 
     fn merge(&mut self, other: Self) {
@@ -312,18 +316,19 @@ impl Use {
     }
 
     fn add_run(&mut self, run: &Run) {
-        self.evidence.add_firsts(&run.evidence);
-        *self.deeds.entry(run.deed()).or_default() += run.count();
-        let (caller, kind) = (&run.caller, &run.kind);
+        let (caller, kind, batch) = (&run.caller, &run.kind, &run.batch);
+        self.evidence.add_firsts(batch);
+        *self.deeds.entry(run.deed()).or_default() += batch.count();
         let request = || kind.words.to_string();
         if let Some(count) = self.requests.slot(kind.hash_with_code, request) {
-            count.0 += run.count();
+            count.0 += batch.count();
         }
         if let Some(address) = caller.address.as_deref() {
-            self.addresses.add_run(caller.address_hash, address, run);
+            self.addresses
+                .add_batch(caller.address_hash, address, batch);
         }
         if let Some((id, hash)) = caller.id.as_deref().zip(caller.id_hash) {
-            self.credentials.add_run(hash, id, run);
+            self.credentials.add_batch(hash, id, batch);
         }
     }
 

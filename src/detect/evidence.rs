@@ -8,10 +8,12 @@ use crate::{
     source::Origin,
 };
 
-use super::{Context, Merge, request::Request, tally::earliest};
+use super::{Context, Merge, batch::Batch, request::Request, tally::earliest};
 
 /// How many of the first and how many of the last events are kept.
 const KEPT: usize = 3;
+/// How many of the first events whoever collects them has to hand over.
+pub(super) const FIRSTS: usize = KEPT;
 
 /// A count with its first and last events, in bounded memory.
 ///
@@ -109,28 +111,12 @@ impl EvidenceSet {
         self.keep(noted, early, false);
     }
 
-    /// Whether an event that is later than the first ones changes nothing but the count.
-    pub(super) const fn has_all_firsts(&self) -> bool {
-        self.first.len() >= KEPT
-    }
-
-    /// Counts an event that is not among the first ones.
-    pub(super) fn add_one_more(&mut self, time: Timestamp) {
-        self.count += 1;
-        self.last_seen = self.last_seen.max(Some(time));
-    }
-
-    /// The first event.
-    pub(super) fn first_entry(&self) -> Option<&Entry> {
-        self.first.first()
-    }
-
-    /// Adds what a set that has no last events has counted.
-    pub(super) fn add_firsts(&mut self, other: &Self) {
-        self.count += other.count;
-        self.first_seen = earliest(self.first_seen, other.first_seen);
-        self.last_seen = self.last_seen.max(other.last_seen);
-        for entry in &other.first {
+    /// Counts the events of `batch`, and keeps those that are among the first: as [`EvidenceSet::add_first`].
+    pub(super) fn add_firsts(&mut self, batch: &Batch) {
+        self.count += batch.count();
+        self.first_seen = earliest(self.first_seen, Some(batch.first()));
+        self.last_seen = self.last_seen.max(Some(batch.last()));
+        for entry in batch.firsts() {
             if self.first.len() < KEPT || self.first.last().is_some_and(|last| entry < last) {
                 insert(&mut self.first, entry.clone());
                 self.first.truncate(KEPT);
@@ -243,11 +229,11 @@ impl Glimpse {
 }
 
 impl Glimpse {
-    /// Counts what `set` has counted.
-    pub(super) fn add_set(&mut self, set: &EvidenceSet) {
-        self.count += set.count;
-        self.last_seen = self.last_seen.max(set.last_seen);
-        let Some(entry) = set.first_entry() else {
+    /// Counts the events of `batch`.
+    pub(super) fn add_batch(&mut self, batch: &Batch) {
+        self.count += batch.count();
+        self.last_seen = self.last_seen.max(Some(batch.last()));
+        let Some(entry) = batch.firsts().first() else {
             return;
         };
         let order = |entry: &Entry| by_time(entry.time);
@@ -304,7 +290,7 @@ fn by_time(time: Option<Timestamp>) -> (bool, Option<Timestamp>) {
     (time.is_none(), time)
 }
 
-fn insert(sorted: &mut Vec<Entry>, entry: Entry) {
+pub(super) fn insert(sorted: &mut Vec<Entry>, entry: Entry) {
     let at = sorted.partition_point(|other| *other < entry);
     sorted.insert(at, entry);
 }

@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    PerAccount, Request, Run, Settings,
+    PerAccount, Presence, Request, Run, Settings,
     advice::{end_tokens, pods_of, rights_of, times},
     caller::SHOWN,
     draft::draft,
@@ -145,18 +145,27 @@ impl Detector for FirstUse {
         self.since = earliest(self.since, Some(time));
     }
 
-    fn observe_run(&mut self, run: &Run) {
-        if run.caller.account().is_some() {
+    fn observe_presence(&mut self, presence: &Presence) {
+        let (caller, batch) = (&*presence.caller, &presence.batch);
+        if caller.account().is_some() {
             self.accounts
-                .note_caller(&run.caller, |habits| habits.add_run(run));
-        } else if run.aspects.has(Aspects::NODE) {
-            if let Some((range, hash)) = run.caller.range {
-                self.nodes.add_run(hash, run, || range.to_string());
+                .note_caller(caller, |habits| habits.add_presence(presence));
+        } else if caller.aspects.has(Aspects::NODE) {
+            if let Some((range, hash)) = caller.range {
+                self.nodes
+                    .add_batch(hash, (caller, batch), || range.to_string());
             }
         } else {
             return;
         }
-        self.since = earliest(self.since, Some(run.first()));
+        self.since = earliest(self.since, Some(batch.first()));
+    }
+
+    fn observe_run(&mut self, run: &Run) {
+        if run.caller.account().is_some() {
+            self.accounts
+                .note_caller(&run.caller, |habits| habits.add_run(run));
+        }
     }
 
     fn merge(&mut self, other: Self) {

@@ -9,7 +9,14 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{Merge, Run, deed::Deed, keyed, request::Request, tally::earliest, uses::Uses};
+use super::{
+    Aspects, Merge, Presence, Run,
+    deed::Deed,
+    memo::{Kind as Asked, Namespace, Notes},
+    request::Request,
+    tally::earliest,
+    uses::Uses,
+};
 
 /// What a habit is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,60 +102,53 @@ impl Habits {
         }
     }
 
-    /// Takes note of the requests of `run`.
-    pub(super) fn add_run(&mut self, run: &Run) {
-        self.last = self.last.max(Some(run.last));
-        for &(second, _) in run.seconds() {
+    /// Takes note of who made the requests of `presence`, from where and when.
+    pub(super) fn add_presence(&mut self, presence: &Presence) {
+        let (caller, batch) = (&*presence.caller, &presence.batch);
+        self.last = self.last.max(Some(batch.last()));
+        for (second, _) in batch.seconds() {
             let start = Timestamp::from_micros(second.saturating_mul(1_000_000));
-            self.hours.add(start.max(run.first()));
+            self.hours.add(start.max(batch.first()));
         }
-        let discovery = run.namespace.is_none() && run.deed() == Deed::Discovered;
-        if !discovery && !run.kind.records_event {
-            let kind = &run.kind;
-            let uses = &mut self.uses[Kind::Action as usize];
-            uses.add_run(kind.habit_hash, run, || clipped(&kind.habit));
-            if let Some(name) = run.namespace.as_deref() {
-                let name = if name.is_empty() { "*" } else { name };
-                let uses = &mut self.uses[Kind::Namespace as usize];
-                uses.add_run(keyed::hash(0, &[name]), run, || clipped(name));
-            }
-        }
-        let caller = &run.caller;
         if let Some((range, hash)) = caller.range {
             let uses = &mut self.uses[Kind::Range as usize];
-            uses.add_run(hash, run, || range.to_string());
+            uses.add_batch(hash, (caller, batch), || range.to_string());
         }
         if !caller.product.is_empty() {
             let uses = &mut self.uses[Kind::Agent as usize];
-            uses.add_run(caller.product_hash, run, || clipped(&caller.product));
+            uses.add_batch(caller.product_hash, (caller, batch), || {
+                clipped(&caller.product)
+            });
         }
     }
 
-    /// What was done, and where: not what everybody may ask, nor what was throttled before authorization, nor what
-    /// was done as somebody else, which is that somebody's habit.
+    /// Takes note of what the requests of `run` did, and where.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        let refused = run.aspects.has(Aspects::REFUSED);
+        let Some((action, namespace)) = shown(&run.kind, &run.notes, run.deed(), refused) else {
+            return;
+        };
+        let (asked, by) = (&run.kind, (&*run.caller, &run.batch));
+        let uses = &mut self.uses[action as usize];
+        uses.add_batch(asked.habit_hash, by, || clipped(&asked.habit));
+        if let Some(Namespace { shown, hash, .. }) = run.namespace.as_deref() {
+            let uses = &mut self.uses[namespace as usize];
+            uses.add_batch(*hash, by, || clipped(shown));
+        }
+    }
+
+    /// What was done, and where; what was done as somebody else is that somebody's habit.
     fn add_action(&mut self, time: Timestamp, event: &Request<'_>) {
-        let discovery = event.object.is_none() && event.deed() == Deed::Discovered;
-        let nobodys = event.code == Some(429) || event.impersonated_user.is_some();
-        if discovery || nobodys {
+        let asked = event.kind;
+        let shown = shown(asked, event.notes, event.deed(), event.refused());
+        let Some((action, namespace)) = shown.filter(|_| event.impersonated_user.is_none()) else {
             return;
-        }
-        let refused = lacks_the_right(event);
-        if event.kind.records_event && !refused {
-            return;
-        }
-        let (action, namespace) = if refused {
-            (Kind::RefusedAction, Kind::RefusedNamespace)
-        } else {
-            (Kind::Action, Kind::Namespace)
         };
         let uses = &mut self.uses[action as usize];
-        let kind = event.kind;
-        uses.add(kind.habit_hash, time, event, || clipped(&kind.habit));
-        if let Some(object) = event.object {
-            let name = object.namespace.read();
-            let name = if name.is_empty() { "*" } else { &name };
-            let hash = keyed::hash(0, &[name]);
-            self.uses[namespace as usize].add(hash, time, event, || clipped(name));
+        uses.add(asked.habit_hash, time, event, || clipped(&asked.habit));
+        if let Some(Namespace { shown, hash, .. }) = event.namespace.map(|name| &**name) {
+            let uses = &mut self.uses[namespace as usize];
+            uses.add(*hash, time, event, || clipped(shown));
         }
     }
 
@@ -254,14 +254,20 @@ pub fn habitual_action(described: &str) -> String {
     clipped(&described)
 }
 
-/// Whether the authorizer refused it. What it allowed may be refused still (403, with the decision `allow`): by
-/// admission, as in a namespace that is being deleted. The account has the right then.
-fn lacks_the_right(event: &Request<'_>) -> bool {
-    let allowed = || {
-        let decision = event.annotation("authorization.k8s.io/decision");
-        decision.is_some_and(|decision| decision == "allow")
-    };
-    event.refused() && !allowed()
+/// Among which habits a request is that was `asked` for and did `deed`; not what everybody may ask, nor what was
+/// throttled before authorization.
+///
+/// What the authorizer allowed may be refused still (403, with the decision `allow`): by admission, as in a namespace that
+/// is being deleted. The account has the right then.
+fn shown(asked: &Asked, notes: &Notes, deed: Deed, refused: bool) -> Option<(Kind, Kind)> {
+    let discovery = !asked.on_object && deed == Deed::Discovered;
+    if discovery || asked.code == Some(429) {
+        return None;
+    }
+    if refused && !notes.allow {
+        return Some((Kind::RefusedAction, Kind::RefusedNamespace));
+    }
+    (!asked.records_event).then_some((Kind::Action, Kind::Namespace))
 }
 
 /// The same request as a habit: an informer lists only when it starts, and watches all the time.

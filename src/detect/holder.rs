@@ -8,8 +8,8 @@ use crate::{
 };
 
 use super::{
-    Merge, Run, credential::Credential, few::Few, keyed, request::Request, sightings::Sightings,
-    tally::earliest,
+    Merge, Presence, credential::Credential, few::Few, keyed, request::Request,
+    sightings::Sightings, tally::earliest,
 };
 
 /// Whoever holds one credential, and from where it was used.
@@ -90,15 +90,15 @@ impl Holder {
         self.sightings.add(event);
     }
 
-    /// Counts the requests of `run`, whose credential has been described before.
-    pub(super) fn add_run(&mut self, run: &Run) {
-        let id = run.caller.id_hash;
+    /// Counts the requests of `presence`, whose credential has been described before.
+    pub(super) fn add_presence(&mut self, presence: &Presence) {
+        let (id, batch) = (presence.caller.id_hash, &presence.batch);
         if let Some(slot) = id.and_then(|id| self.credentials.slot(id, Token::default)) {
-            slot.requests += run.count();
-            slot.first = earliest(slot.first, Some(run.first()));
-            slot.last = slot.last.max(Some(run.last));
+            slot.requests += batch.count();
+            slot.first = earliest(slot.first, Some(batch.first()));
+            slot.last = slot.last.max(Some(batch.last()));
         }
-        self.sightings.add_run(run);
+        self.sightings.add_presence(presence);
     }
 
     /// The account.

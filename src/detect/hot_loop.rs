@@ -135,9 +135,15 @@ impl Detector for HotLoop {
     }
 
     fn observe_run(&mut self, run: &Run) {
-        if run.caller.account().is_some() {
+        if run.caller.account().is_some() && !run.aspects.has(Aspects::FAILED) {
             self.accounts
                 .note_caller(&run.caller, |outcomes| outcomes.add_run(run));
+        }
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        if event.aspects().has(Aspects::FAILED) {
+            self.observe(event);
         }
     }
 
@@ -180,7 +186,7 @@ impl Outcomes {
     fn add_run(&mut self, run: &Run) {
         let words = || run.kind.words.to_string();
         if let Some(times) = self.through.slot(run.kind.hash, words) {
-            times.add_run(run);
+            times.add_batch(&run.batch);
         }
     }
 

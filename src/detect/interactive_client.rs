@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Run,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Presence,
     Tallied,
     activity::Activity,
     caller::SHOWN,
@@ -140,9 +140,9 @@ impl Detector for InteractiveClient {
         }
     }
 
-    fn observe_run(&mut self, run: &Run) {
-        let caller = &run.caller;
-        if caller.account().is_none() {
+    fn observe_presence(&mut self, presence: &Presence) {
+        let caller = &presence.caller;
+        if caller.is_tool || caller.account().is_none() {
             return;
         }
         self.accounts.note_caller(caller, |users| {
@@ -150,11 +150,17 @@ impl Detector for InteractiveClient {
                 .agents
                 .slot(caller.agent_hash, || caller.agent.to_string());
             if let Some(known) = agent {
-                known.requests += run.count();
+                known.requests += presence.batch.count();
                 known.seen = known.seen.max(Seen::Workload);
             }
             users.workload |= caller.pod.is_some();
         });
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        if event.caller.is_tool {
+            self.observe(event);
+        }
     }
 
     fn merge(&mut self, other: Self) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Attributes, Evidence, Timestamp};
 
 use super::{
-    Context, Merge, Peak, Run, Series, Tally, activity,
+    Context, Merge, Peak, Presence, Run, Series, Tally, activity,
     caller::SHOWN,
     episode::Episode,
     keyed::Keyed,
@@ -82,25 +82,30 @@ impl Load {
         self.samples.add(event);
     }
 
-    /// Takes note of the requests of `run`, but for those that are drawn.
-    pub(super) fn add_run(&mut self, run: &Run) {
-        self.requests.add_run(run);
-        self.first = earliest(self.first, Some(run.first()));
-        self.last = self.last.max(Some(run.last));
-        let name = || format!("{} {}", run.kind.words, run.code());
-        if let Some(series) = self.combinations.slot(run.kind.hash_with_code, name) {
-            series.add_run(run);
-        }
-        let caller = &run.caller;
+    /// Takes note of the requests of `presence`, but for those that are drawn and for what each of them asked.
+    pub(super) fn add_presence(&mut self, presence: &Presence) {
+        let (caller, batch) = (&presence.caller, &presence.batch);
+        self.requests.add_batch(batch);
+        self.first = earliest(self.first, Some(batch.first()));
+        self.last = self.last.max(Some(batch.last()));
         let name = || caller.agent.to_string();
         if let Some(series) = self.user_agents.slot(caller.agent_hash, name) {
-            series.add_run(run);
+            series.add_batch(batch);
         }
         if let Some(address) = caller.address.as_deref() {
-            self.addresses.add_run(caller.address_hash, address, run);
+            self.addresses
+                .add_batch(caller.address_hash, address, batch);
         }
         if let Some(pod) = caller.pod.as_deref() {
-            self.pods.add_run(caller.pod_hash, pod, run);
+            self.pods.add_batch(caller.pod_hash, pod, batch);
+        }
+    }
+
+    /// Takes note of what the requests of `run` asked.
+    pub(super) fn add_run(&mut self, run: &Run) {
+        let name = || format!("{} {}", run.kind.words, run.code());
+        if let Some(series) = self.combinations.slot(run.kind.hash_with_code, name) {
+            series.add_batch(&run.batch);
         }
     }
 

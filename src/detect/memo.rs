@@ -15,7 +15,7 @@ use rustc_hash::FxHasher;
 use crate::event::{Event, ServiceAccount, Text};
 
 use super::{
-    Aspects, clients,
+    Aspects, activity, clients,
     controllers::is_controller,
     credential::Credential,
     deed::{self, Deed},
@@ -23,17 +23,44 @@ use super::{
     holder::{holder_hash, id_hash},
     keyed,
     legacy_token::Token,
+    mark::Mark,
     network::Network,
     not_a_token::Way,
     policy_view::{Class, Doing, Signs},
     request::Request,
 };
 
-/// How many callers, kinds and annotations are known at a time, each. A power of two.
+/// Written of requests that took more than half a second, each with a time of its own (FACTS 2).
+static LATENCY: Mark = Mark::new("apiserver.latency.k8s.io/");
+/// The ID of the token that the request made.
+static ISSUED: Mark = Mark::new("/issued-credential-id\"");
+
+/// How many callers, kinds, annotations and namespaces are known at a time, each. A power of two.
 const PLACES: usize = 4096;
 
 /// Longer ones are looked at anew each time, so that nobody fills the memory with a few thousand of them: 16 MB at most.
 const LONGEST: usize = 4096;
+
+impl Request<'_> {
+    /// Whether caller, kind, annotations and namespace are all short enough to be known the next time.
+    pub(super) fn has_known_parts(&self) -> bool {
+        self.caller.seat < PLACES
+            && self.kind.text() <= LONGEST
+            && self.notes.in_line.len() <= LONGEST
+            && self
+                .namespace
+                .is_none_or(|name| name.in_line.len() <= LONGEST)
+    }
+
+    /// How many bytes of text are known since this request.
+    pub(super) fn new_text(&self) -> usize {
+        let new = |users: usize, text: usize| if users == 1 { text } else { 0 };
+        let (caller, kind, notes) = (self.caller, self.kind, self.notes);
+        new(Arc::strong_count(caller), caller.text())
+            + new(Arc::strong_count(kind), kind.text())
+            + new(Arc::strong_count(notes), notes.in_line.len())
+    }
+}
 
 /// So many of the last bytes of a text are hashed.
 const HASHED: usize = 64;
@@ -44,6 +71,7 @@ pub struct Memo {
     callers: Table<Caller>,
     kinds: Table<Kind>,
     notes: Table<Notes>,
+    namespaces: Table<Namespace>,
 }
 
 impl Memo {
@@ -54,6 +82,7 @@ impl Memo {
             Caller::known(&mut self.callers, event),
             Kind::known(&mut self.kinds, event),
             Notes::known(&mut self.notes, event),
+            Namespace::known(&mut self.namespaces, event),
         )
     }
 }
@@ -86,8 +115,8 @@ pub(super) struct Caller {
     pub(super) lacks_extra: bool,
     /// Whether it is a controller of kube-controller-manager's.
     pub(super) is_controller: bool,
-    /// Whether some detector looks at each of its requests, as those of tools.
-    pub(super) is_singular: bool,
+    /// Whether it calls itself by the name of a tool that people use.
+    pub(super) is_tool: bool,
     /// Whether the user is called like a ServiceAccount, be it a possible name or not.
     pub(super) named_like_account: bool,
     /// [`keyed::hash`] of the user name, of the address (empty if there is none), of the agent, and of both.
@@ -144,11 +173,7 @@ impl Caller {
         let way = account.map_or_else(Way::default, |_| Way::of(event));
         Self {
             is_controller,
-            is_singular: seat >= PLACES
-                || way.certificate
-                || way.outside
-                || is_controller && pod.is_some()
-                || clients::tool(&agent).is_some(),
+            is_tool: clients::tool(&agent).is_some(),
             lacks_extra: event.user.extra.is_empty(),
             in_line: in_line.map(Box::from),
             seat,
@@ -179,6 +204,10 @@ impl Caller {
         }
     }
 
+    fn text(&self) -> usize {
+        self.in_line.iter().map(|text| text.len()).sum()
+    }
+
     /// The ServiceAccount, if it is one.
     pub(super) fn account(&self) -> Option<ServiceAccount<'_>> {
         let end = self.namespace_end?;
@@ -205,7 +234,7 @@ pub(super) struct Kind {
     /// Verb, resource, group and subresource as they stand in the line; verb and URI where there is no resource.
     in_line: [Box<str>; 4],
     pub(super) code: Option<u16>,
-    on_object: bool,
+    pub(super) on_object: bool,
     pub(super) aspects: Aspects,
     /// What it did if it was neither refused by an annotation nor a dry run.
     pub(super) deed: Deed,
@@ -224,6 +253,10 @@ pub(super) struct Kind {
 }
 
 impl Kind {
+    fn text(&self) -> usize {
+        self.in_line.iter().map(|text| text.len()).sum()
+    }
+
     fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Arc<Self> {
         let verb = event.verb.literal();
         let in_line = match event.object {
@@ -271,8 +304,11 @@ impl Kind {
 pub(super) struct Notes {
     in_line: Box<str>,
     pub(super) aspects: Aspects,
-    /// Whether the authorizer said no.
+    /// Whether the authorizer said no, and whether it said yes.
     pub(super) forbid: bool,
+    pub(super) allow: bool,
+    /// Whether they say something that hardly two requests have in common.
+    pub(super) is_singular: bool,
     /// `authorization.k8s.io/reason`, as it stands in the line, and what it means.
     pub(super) reason: Option<(Box<str>, Box<str>)>,
     /// The legacy token that the request came with.
@@ -296,11 +332,47 @@ impl Notes {
                     token: Token::of(event),
                     signs: Signs::of_notes(event),
                     forbid: decision.is_some_and(|decision| decision == "forbid"),
+                    allow: decision.is_some_and(|decision| decision == "allow"),
+                    is_singular: LATENCY.is_in(in_line) || ISSUED.is_in(in_line),
                     reason: reason
                         .map(|reason| (Box::from(reason.literal()), Box::from(&*reason.read()))),
                 }
             },
         )
+    }
+}
+
+/// The namespace of an object.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    in_line: Box<str>,
+    escaped: bool,
+    /// `*` for objects in none, and for all namespaces at once.
+    pub(super) shown: Box<str>,
+    /// [`keyed::hash`] of that.
+    pub(super) hash: u64,
+}
+
+impl Namespace {
+    /// `None` if there is no object.
+    fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> Option<&'m Arc<Self>> {
+        let name = event.object?.namespace;
+        let (in_line, escaped) = (name.literal(), name.as_plain().is_none());
+        let known = table.get(
+            [in_line],
+            u64::from(escaped),
+            |known| known.escaped == escaped && *known.in_line == *in_line,
+            |_| {
+                let shown: Box<str> = activity::namespace(&name.read()).into();
+                Self {
+                    in_line: Box::from(in_line),
+                    escaped,
+                    hash: keyed::hash(0, &[&shown]),
+                    shown,
+                }
+            },
+        );
+        Some(known)
     }
 }
 

@@ -8,9 +8,9 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Run,
-    activity::Activity, advice::step, deed::Deed, draft::draft, mark::Mark, request::Request,
-    shell::quote,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Presence,
+    activity::Activity, advice::step, deed::Deed, draft::draft, mark::Mark, memo::Caller,
+    request::Request, shell::quote,
 };
 
 /// The groups of a ServiceAccount's token (apiserver `pkg/authentication/serviceaccount/util.go`).
@@ -87,6 +87,17 @@ struct Tokenless {
     without_group: u64,
 }
 
+impl NotAToken {
+    /// Counts requests by whether the groups of a token are there.
+    fn count(&mut self, caller: &Caller, requests: u64) {
+        if caller.way.stripped {
+            self.without_groups += requests;
+        } else {
+            self.with_groups += requests;
+        }
+    }
+}
+
 impl Detector for NotAToken {
     const ABOUT: &'static About = &ABOUT;
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT);
@@ -96,14 +107,23 @@ impl Detector for NotAToken {
         if event.service_account().is_none() {
             return;
         }
+        self.count(event.caller, 1);
+        self.observe_each(event);
+    }
+
+    fn observe_presence(&mut self, presence: &Presence) {
+        if presence.caller.account().is_some() {
+            self.count(&presence.caller, presence.batch.count());
+        }
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
         let Way {
             certificate,
-            stripped,
             outside,
+            ..
         } = event.caller.way;
-        self.with_groups += u64::from(!stripped);
-        self.without_groups += u64::from(stripped);
-        if !outside && !certificate {
+        if !outside && !certificate || event.service_account().is_none() {
             return;
         }
         self.accounts.note_user(event, |seen| {
@@ -111,15 +131,6 @@ impl Detector for NotAToken {
             seen.by_certificate += u64::from(certificate);
             seen.without_group += u64::from(outside);
         });
-    }
-
-    fn observe_run(&mut self, run: &Run) {
-        // Nobody's run whose token is missing: these are looked at one by one.
-        if run.caller.account().is_some() {
-            let stripped = run.caller.way.stripped;
-            self.with_groups += run.count() * u64::from(!stripped);
-            self.without_groups += run.count() * u64::from(stripped);
-        }
     }
 
     fn merge(&mut self, other: Self) {

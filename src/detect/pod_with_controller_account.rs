@@ -8,7 +8,8 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Run, Tally,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, PerAccount, Presence,
+    Tally,
     activity::Activity,
     advice::step,
     caller::{self, SHOWN},
@@ -92,8 +93,21 @@ impl Detector for PodWithControllerAccount {
     const TAKES_RUNS: bool = true;
 
     fn observe(&mut self, event: &Request<'_>) {
-        if event.caller.is_controller {
-            self.observe_use(event);
+        self.evaluated += u64::from(event.caller.is_controller);
+        self.observe_each(event);
+    }
+
+    fn observe_presence(&mut self, presence: &Presence) {
+        if presence.caller.is_controller {
+            self.evaluated += presence.batch.count();
+        }
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        let caller = event.caller;
+        if caller.is_controller && caller.pod.is_some() {
+            self.accounts
+                .note_caller(caller, |seen| seen.uses.add(event.deed(), event));
         }
         let writes = Aspects::WORKLOAD.and(Aspects::WRITE);
         if !event.aspects().has(writes) {
@@ -120,13 +134,6 @@ impl Detector for PodWithControllerAccount {
         }
     }
 
-    fn observe_run(&mut self, run: &Run) {
-        // Of controllers without pods: the others' requests are looked at one by one.
-        if run.caller.is_controller {
-            self.evaluated += run.count();
-        }
-    }
-
     fn merge(&mut self, other: Self) {
         self.accounts.merge(other.accounts);
         self.evaluated += other.evaluated;
@@ -149,16 +156,6 @@ impl Detector for PodWithControllerAccount {
         Coverage {
             evaluated: self.evaluated,
             blind: log.blind_to_accounts().or_else(unseen),
-        }
-    }
-}
-
-impl PodWithControllerAccount {
-    fn observe_use(&mut self, event: &Request<'_>) {
-        self.evaluated += 1;
-        if event.caller.pod.is_some() {
-            self.accounts
-                .note_user(event, |seen| seen.uses.add(event.deed(), event));
         }
     }
 }

@@ -107,6 +107,10 @@ impl Detector for PolicyBlindSpot {
         self.view.add_run(run);
     }
 
+    fn observe_each(&mut self, event: &Request<'_>) {
+        self.view.add_each(event);
+    }
+
     fn merge(&mut self, other: Self) {
         self.view.merge(other.view);
     }

@@ -10,7 +10,7 @@ use crate::{
     finding::{Attribute, Attributes},
 };
 
-use super::{Run, deed, mark::Mark, request::Request};
+use super::{Aspects, Run, deed, mark::Mark, request::Request};
 
 static CREDENTIAL_ID: Mark = Mark::new("/credential-id\"");
 static X509: Mark = Mark::new("\"X509SHA256=");
@@ -209,13 +209,31 @@ impl PolicyView {
 
     /// Takes note of the requests of `run`.
     pub(super) fn add_run(&mut self, run: &Run) {
-        let key = (run.kind.class, run.kind.doing, Level::Metadata);
-        self.seen.entry(key).or_default().requests += run.count();
+        let (form, count) = (run.form, run.batch.count());
+        let key = (run.kind.class, run.kind.doing, form.level);
+        let seen = self.seen.entry(key).or_default();
+        seen.requests += count;
+        seen.request_bodies += count * u64::from(form.request_body);
+        seen.response_bodies += count * u64::from(form.response_body);
+        self.failed += count * u64::from(run.aspects.has(Aspects::FAILED));
         let mut possible = Signs::DECISION.0;
         if run.caller.named_like_account && run.caller.lacks_extra {
             possible |= Signs::LEGACY_SECRET.0;
         }
         self.signs.0 |= run.caller.signs.0 | run.notes.signs.0 & possible;
+    }
+
+    /// Takes note of what a run does not have of one of its requests.
+    pub(super) fn add_each(&mut self, event: &Request<'_>) {
+        if event.aspects().has(Aspects::FAILED) {
+            self.look_for_message(event);
+        }
+    }
+
+    fn look_for_message(&mut self, event: &Request<'_>) {
+        if !self.has(Signs::MESSAGE) && MESSAGE.is_in(event.status.json()) {
+            self.signs.0 |= Signs::MESSAGE.0;
+        }
     }
 
     fn look(&mut self, event: &Request<'_>, failed: bool) {
@@ -235,8 +253,8 @@ impl PolicyView {
             possible |= Signs::AUTHENTICATION_LATENCY.0;
         }
         self.signs.0 |= event.caller.signs.0 | event.notes.signs.0 & possible;
-        if failed && !self.has(Signs::MESSAGE) && MESSAGE.is_in(event.status.json()) {
-            self.signs.0 |= Signs::MESSAGE.0;
+        if failed {
+            self.look_for_message(event);
         }
     }
 

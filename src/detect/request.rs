@@ -8,7 +8,7 @@ use super::{
     Aspects,
     credential::Credential,
     deed::{self, Deed},
-    memo::{Caller, Kind, Notes},
+    memo::{Caller, Kind, Namespace, Notes},
     outcome::Outcome,
     pod_spec::PodWrite,
     rbac::RbacWrite,
@@ -24,6 +24,8 @@ pub struct Request<'a> {
     pub(super) caller: &'a Arc<Caller>,
     pub(super) kind: &'a Arc<Kind>,
     pub(super) notes: &'a Arc<Notes>,
+    /// That of the object; `None` if there is no object.
+    pub(super) namespace: Option<&'a Arc<Namespace>>,
     aspects: Aspects,
     uri: OnceCell<Cow<'a, str>>,
     dry_run: OnceCell<bool>,
@@ -47,6 +49,7 @@ impl<'a> Request<'a> {
         caller: &'a Arc<Caller>,
         kind: &'a Arc<Kind>,
         notes: &'a Arc<Notes>,
+        namespace: Option<&'a Arc<Namespace>>,
     ) -> Self {
         let known = caller.aspects | kind.aspects | notes.aspects;
         Self {
@@ -55,6 +58,7 @@ impl<'a> Request<'a> {
             caller,
             kind,
             notes,
+            namespace,
             uri: OnceCell::new(),
             dry_run: OnceCell::new(),
             pod_write: OnceCell::new(),

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     About, AllowEntry, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts,
-    PerAccount, Run,
+    PerAccount, Presence, Run,
     by_seat::BySeat,
     draft::draft,
     episode::Episode,
@@ -146,6 +146,14 @@ impl Detector for RunawayController {
     fn observe(&mut self, event: &Request<'_>) {
         if event.service_account().is_some() {
             self.accounts.note_user(event, |load| load.add(event));
+        }
+    }
+
+    fn observe_presence(&mut self, presence: &Presence) {
+        let caller = &presence.caller;
+        if caller.account().is_some() {
+            self.accounts
+                .note_caller(caller, |load| load.add_presence(presence));
         }
     }
 

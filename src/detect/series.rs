@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Timestamp;
 
-use super::Run;
+use super::batch::Batch;
 
 /// The bucket widths, in seconds, the finest first.
 const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
@@ -153,9 +153,9 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
         self.put(second.div_euclid(self.width()), count);
     }
 
-    /// Counts the requests of `run`.
-    pub(super) fn add_run(&mut self, run: &Run) {
-        for &(second, count) in run.seconds() {
+    /// Counts the requests of `batch`.
+    pub(super) fn add_batch(&mut self, batch: &Batch) {
+        for (second, count) in batch.seconds() {
             self.add_second(second, count);
         }
     }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Attribute, Attributes, Timestamp};
 
-use super::{Merge, Run, deed::Deed, evidence::Glimpse, few::Few, memo::Caller, request::Request};
+use super::{
+    Merge, Presence, deed::Deed, evidence::Glimpse, few::Few, memo::Caller, request::Request,
+};
 
 /// The addresses that a credential was used from: 16 of them, those with the smallest hashes, where there are more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,15 +40,20 @@ impl Sightings {
     pub(super) fn add(&mut self, event: &Request<'_>) {
         if let Some(place) = self.place(event.caller) {
             place.seen.add(event);
-            place.count(event.deed(), event.caller, 1);
+            count(&mut place.did, event.deed(), 1);
+            place.count_agent(event.caller, 1);
         }
     }
 
-    /// Takes note of the requests of `run`.
-    pub(super) fn add_run(&mut self, run: &Run) {
-        if let Some(place) = self.place(&run.caller) {
-            place.seen.add_set(&run.evidence);
-            place.count(run.deed(), &run.caller, run.count());
+    /// Takes note of the requests of `presence`.
+    pub(super) fn add_presence(&mut self, presence: &Presence) {
+        let (caller, batch) = (&presence.caller, &presence.batch);
+        if let Some(place) = self.place(caller) {
+            place.seen.add_batch(batch);
+            for (deed, requests) in presence.deeds() {
+                count(&mut place.did, deed, requests);
+            }
+            place.count_agent(caller, batch.count());
         }
     }
 
@@ -105,8 +112,7 @@ impl Merge for Sightings {
 }
 
 impl Place {
-    fn count(&mut self, deed: Deed, caller: &Caller, requests: u64) {
-        count(&mut self.did, deed, requests);
+    fn count_agent(&mut self, caller: &Caller, requests: u64) {
         let slot = self.agents.slot(caller.agent_hash, || Agent {
             name: caller.agent.to_string(),
             requests: 0,

@@ -8,7 +8,7 @@ use crate::{
     finding::{Attribute, Attributes, Timestamp},
 };
 
-use super::{Run, by_hash::ByHash};
+use super::{batch::Batch, by_hash::ByHash};
 
 /// How many distinct values a tally keeps with their counts.
 const KEPT: usize = 64;
@@ -50,14 +50,10 @@ impl Tally {
         self.add_known(xxh3_64(value.as_bytes()), value, time);
     }
 
-    /// Counts `value`, whose hash is `hash`, for all requests of `run`.
-    pub(super) fn add_run(&mut self, hash: u64, value: &str, run: &Run) {
-        self.add_many(
-            hash,
-            value,
-            run.count(),
-            (Some(run.first()), Some(run.last)),
-        );
+    /// Counts `value`, whose hash is `hash`, for all requests of `batch`.
+    pub(super) fn add_batch(&mut self, hash: u64, value: &str, batch: &Batch) {
+        let span = (Some(batch.first()), Some(batch.last()));
+        self.add_many(hash, value, batch.count(), span);
     }
 
     /// [`Tally::add_at`], for whoever has the hash of the value already: [`keyed::hash`](super::keyed::hash) of 0.

@@ -8,9 +8,9 @@ use crate::{
 };
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, Run, Tally,
-    activity::Activity, asked::bound_object, failed_request, failed_request::Why, keyed,
-    request::Request, smallest::Smallest, tally::earliest,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Merge, Tally,
+    activity::Activity, asked::bound_object, batch::Batch, failed_request, failed_request::Why,
+    keyed, request::Request, smallest::Smallest, tally::earliest,
 };
 
 about! {
@@ -207,11 +207,11 @@ impl Failed {
 }
 
 impl Spell {
-    /// Counts the requests of `run`.
-    pub(super) fn add_run(&mut self, run: &Run) {
-        self.requests += run.count();
-        self.first = earliest(self.first, Some(run.first()));
-        self.last = self.last.max(Some(run.last));
+    /// Counts the requests of `batch`.
+    pub(super) fn add_batch(&mut self, batch: &Batch) {
+        self.requests += batch.count();
+        self.first = earliest(self.first, Some(batch.first()));
+        self.last = self.last.max(Some(batch.last()));
     }
 
     /// Takes note of one request.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Finding, Severity, Subject};
 
 use super::{
-    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Run,
+    About, Aspects, Context, Coverage, Detector, Interest, LogFacts, Presence,
     by_seat::BySeat,
     deletions::Deletions,
     holder::Holder,
@@ -147,17 +147,21 @@ impl Detector for TokenShared {
         self.deletions.observe(event);
     }
 
-    fn observe_run(&mut self, run: &Run) {
-        let caller = &run.caller;
+    fn observe_presence(&mut self, presence: &Presence) {
+        let (caller, count) = (&presence.caller, presence.batch.count());
         if caller.account().is_some() {
             if let Some(holder) = self.holder(caller) {
-                holder.add_run(run);
+                holder.add_presence(presence);
             }
         } else if let Some(node) = caller.user.strip_prefix("system:node:") {
             let address = caller.address.as_deref();
             self.nodes
-                .add(node, address.map(|a| (a, caller.address_hash)), run.count());
+                .add(node, address.map(|a| (a, caller.address_hash)), count);
         }
+    }
+
+    fn observe_each(&mut self, event: &Request<'_>) {
+        self.deletions.observe(event);
     }
 
     fn merge(&mut self, other: Self) {

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Timestamp;
 
 use super::{
-    Merge, Run,
+    Merge,
+    batch::Batch,
     by_hash::ByHash,
     evidence::{Entry, Noted},
+    memo::Caller,
 };
 
 /// How many things of one kind are remembered for one account.
@@ -78,18 +80,23 @@ impl Uses {
         }
     }
 
-    /// Takes note of one use by each request of `run`.
-    pub(super) fn add_run(&mut self, hash: u64, run: &Run, name: impl FnOnce() -> String) {
+    /// Takes note of one use by each of the requests of `caller` in `batch`.
+    pub(super) fn add_batch(
+        &mut self,
+        hash: u64,
+        (caller, batch): (&Caller, &Batch),
+        name: impl FnOnce() -> String,
+    ) {
         if let Some(known) = self.kept.get_mut(hash) {
-            return known.again_in_run(run);
+            return known.again_in_batch(caller, batch);
         }
-        if self.has_room_for(hash, run.last) {
+        if self.has_room_for(hash, batch.last()) {
             self.kept.entry(hash, || Use {
                 name: name(),
-                requests: run.count(),
-                first: run.first(),
-                last: run.last,
-                witness: Witness::of_run(run),
+                requests: batch.count(),
+                first: batch.first(),
+                last: batch.last(),
+                witness: Witness::of_batch(caller, batch),
             });
         }
     }
@@ -183,14 +190,15 @@ impl Use {
         self.witness = earlier(self.witness.take(), Some(witness));
     }
 
-    fn again_in_run(&mut self, run: &Run) {
-        self.requests += run.count();
-        self.last = self.last.max(run.last);
-        if run.first() > self.first {
+    fn again_in_batch(&mut self, caller: &Caller, batch: &Batch) {
+        self.requests += batch.count();
+        self.last = self.last.max(batch.last());
+        if batch.first() > self.first {
             return;
         }
-        self.first = run.first();
-        self.witness = earlier(self.witness.take(), Witness::of_run(run));
+        self.first = batch.first();
+        let witness = Witness::of_batch(caller, batch);
+        self.witness = earlier(self.witness.take(), witness);
     }
 
     fn join(&mut self, other: Self) {
@@ -202,10 +210,9 @@ impl Use {
 }
 
 impl Witness {
-    fn of_run(run: &Run) -> Option<Box<Self>> {
-        let caller = &run.caller;
+    fn of_batch(caller: &Caller, batch: &Batch) -> Option<Box<Self>> {
         Some(Box::new(Self {
-            entry: run.evidence.first_entry()?.clone(),
+            entry: batch.firsts().first()?.clone(),
             address: caller.address.as_deref().unwrap_or_default().to_owned(),
             agent: caller.agent.to_string(),
         }))
