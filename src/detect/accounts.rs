@@ -1,6 +1,9 @@
 //! One piece of state for each user name, found without allocating.
 
-use std::hash::{BuildHasher, BuildHasherDefault};
+use std::{
+    hash::{BuildHasher, BuildHasherDefault},
+    sync::Arc,
+};
 
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
@@ -20,12 +23,9 @@ pub struct PerAccount<T> {
     entries: Vec<(String, T)>,
     /// Numbers of entries, by the hash of their keys.
     by_key: HashTable<u32>,
-    /// Numbers of entries, by seat. A guess: the entry's key tells whether it is right.
-    seats: Vec<u32>,
+    /// Who was seen in each seat, and the number of the entry.
+    seats: Vec<Option<(Arc<Caller>, u32)>>,
 }
-
-/// In a seat that nobody has taken.
-const NOBODY: u32 = u32::MAX;
 
 impl<T: Merge> PerAccount<T> {
     /// Lets `change` take note in the state of `key`, which is made if it is new.
@@ -40,19 +40,18 @@ impl<T: Merge> PerAccount<T> {
     }
 
     /// [`PerAccount::note`] with the user name of `caller`.
-    pub(super) fn note_caller(&mut self, caller: &Caller, change: impl FnOnce(&mut T)) {
-        let (seat, user) = (caller.seat, &*caller.user);
-        let known = self.seats.get(seat).copied().unwrap_or(NOBODY);
-        if let Some((key, state)) = self.entries.get_mut(known as usize)
-            && key == user
+    pub(super) fn note_caller(&mut self, caller: &Arc<Caller>, change: impl FnOnce(&mut T)) {
+        let seat = caller.seat;
+        if let Some(Some((known, at))) = self.seats.get(seat)
+            && Arc::ptr_eq(known, caller)
         {
-            return change(state);
+            return self.change(*at, change);
         }
-        let at = self.place(user);
+        let at = self.place(&caller.user);
         if self.seats.len() <= seat {
-            self.seats.resize(seat + 1, NOBODY);
+            self.seats.resize(seat + 1, None);
         }
-        self.seats[seat] = at;
+        self.seats[seat] = Some((Arc::clone(caller), at));
         self.change(at, change);
     }
 
@@ -104,7 +103,7 @@ impl<T> PerAccount<T> {
             entries, by_key, ..
         } = self;
         // Each one costs more than a hundred bytes: memory is full long before there are as many as this.
-        let at = u32::try_from(entries.len()).unwrap_or(NOBODY);
+        let at = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let hash = hash(&key);
         entries.push((key, state));
         by_key.insert_unique(hash, at, |&at| self::hash(&entries[at as usize].0));

@@ -30,11 +30,11 @@ impl<G: Graded> Activity<G> {
         self.deeds
             .add(grade, event.agent(), event.caller.agent_hash);
         self.callers.add(event);
-        self.requests.add(event.words(), event);
-        self.codes.add(&code(event), event);
-        if let Some(object) = event.object {
-            self.namespaces
-                .add(namespace(&object.namespace.read()), event);
+        let time = event.time();
+        self.requests.add_name(&event.kind.words, time);
+        self.codes.add_name(&event.kind.code_words, time);
+        if let Some(namespace) = event.namespace {
+            self.namespaces.add_name(&namespace.shown, time);
         }
     }
 

@@ -36,7 +36,8 @@ pub(super) struct Sample {
 /// The `MOST` IDs with the smallest hashes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Ids<const MOST: usize> {
-    kept: ByHash<Uses>,
+    /// Boxed, since putting one in moves all behind it.
+    kept: ByHash<Box<Uses>>,
     dropped: bool,
 }
 
@@ -71,7 +72,8 @@ impl Sample {
 
     /// The IDs kept, with their hashes.
     pub(super) fn ids(&self) -> impl Iterator<Item = (u64, &Uses)> {
-        self.made.kept.iter().chain(self.chosen.kept.iter())
+        let ids = self.made.kept.iter().chain(self.chosen.kept.iter());
+        ids.map(|(hash, uses)| (hash, &**uses))
     }
 
     /// All requests.
@@ -120,7 +122,8 @@ impl<const MOST: usize> Ids<MOST> {
         if let Some(uses) = self.kept.get_mut(hash) {
             uses.add(sighting);
         } else {
-            self.kept.entry(hash, || Uses::new(Id::of(id), sighting));
+            self.kept
+                .entry(hash, || Box::new(Uses::new(Id::of(id), sighting)));
             self.shrink();
         }
     }
@@ -129,7 +132,7 @@ impl<const MOST: usize> Ids<MOST> {
         self.dropped |= other.dropped;
         for (hash, theirs) in other.kept {
             if let Some(ours) = self.kept.get_mut(hash) {
-                ours.merge(theirs);
+                ours.merge(*theirs);
             } else {
                 self.kept.entry(hash, || theirs);
             }

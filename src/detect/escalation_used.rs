@@ -319,7 +319,7 @@ impl Use {
         let (caller, kind, batch) = (&run.caller, &run.kind, &run.batch);
         self.evidence.add_firsts(batch);
         *self.deeds.entry(run.deed()).or_default() += batch.count();
-        let request = || kind.words.to_string();
+        let request = || kind.words.text.to_string();
         if let Some(count) = self.requests.slot(kind.hash_with_code, request) {
             count.0 += batch.count();
         }

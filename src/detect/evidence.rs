@@ -76,6 +76,14 @@ impl Entry {
         }
     }
 
+    /// Makes this [`Entry::at`], in the memory that it has.
+    fn fill(&mut self, time: Option<Timestamp>, noted: &impl Noted) {
+        let event = noted.event();
+        (self.time, self.identity, self.origin) = (time, noted.identity(), event.origin);
+        self.audit_id.clear();
+        self.audit_id.push_str(&event.audit_id.read());
+    }
+
     /// The event as evidence.
     pub(super) fn show(&self, context: &Context<'_>) -> Evidence {
         let place = context.place(self.identity, self.origin);
@@ -128,15 +136,32 @@ impl EvidenceSet {
         if !early && !late {
             return;
         }
-        let entry = Entry::at(noted.event().time(), noted);
-        if early {
-            insert(&mut self.first, entry.clone());
-            self.first.truncate(KEPT);
+        if !early && self.replace_last(noted) {
+            return;
         }
+        let entry = Entry::at(noted.event().time(), noted);
         if late {
-            insert(&mut self.last, entry);
+            insert(&mut self.last, entry.clone());
             self.last.drain(..self.last.len().saturating_sub(KEPT));
         }
+        if early {
+            insert(&mut self.first, entry);
+            self.first.truncate(KEPT);
+        }
+    }
+
+    /// Puts an event in the place of the earliest of the last ones, if these are all there and it is later for certain:
+    /// nearly every event of a log that is in order. Allocates nothing.
+    fn replace_last(&mut self, noted: &impl Noted) -> bool {
+        let time = noted.event().time();
+        match self.last.first() {
+            Some(earliest) if self.last.len() == KEPT && time > earliest.time => {}
+            _ => return false,
+        }
+        let mut entry = self.last.remove(0);
+        entry.fill(time, noted);
+        insert(&mut self.last, entry);
+        true
     }
 
     /// Adds what another set has counted.

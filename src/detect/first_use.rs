@@ -146,14 +146,14 @@ impl Detector for FirstUse {
     }
 
     fn observe_presence(&mut self, presence: &Presence) {
-        let (caller, batch) = (&*presence.caller, &presence.batch);
+        let (caller, batch) = (&presence.caller, &presence.batch);
         if caller.account().is_some() {
             self.accounts
                 .note_caller(caller, |habits| habits.add_presence(presence));
         } else if caller.aspects.has(Aspects::NODE) {
             if let Some((range, hash)) = caller.range {
                 self.nodes
-                    .add_batch(hash, (caller, batch), || range.to_string());
+                    .add_batch(hash, (&**caller, batch), || range.to_string());
             }
         } else {
             return;

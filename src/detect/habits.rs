@@ -131,9 +131,9 @@ impl Habits {
         let (asked, by) = (&run.kind, (&*run.caller, &run.batch));
         let uses = &mut self.uses[action as usize];
         uses.add_batch(asked.habit_hash, by, || clipped(&asked.habit));
-        if let Some(Namespace { shown, hash, .. }) = run.namespace.as_deref() {
+        if let Some(Namespace { shown, .. }) = run.namespace.as_deref() {
             let uses = &mut self.uses[namespace as usize];
-            uses.add_batch(*hash, by, || clipped(shown));
+            uses.add_batch(shown.hash, by, || clipped(&shown.text));
         }
     }
 
@@ -146,9 +146,9 @@ impl Habits {
         };
         let uses = &mut self.uses[action as usize];
         uses.add(asked.habit_hash, time, event, || clipped(&asked.habit));
-        if let Some(Namespace { shown, hash, .. }) = event.namespace.map(|name| &**name) {
+        if let Some(Namespace { shown, .. }) = event.namespace.map(|name| &**name) {
             let uses = &mut self.uses[namespace as usize];
-            uses.add(*hash, time, event, || clipped(shown));
+            uses.add(shown.hash, time, event, || clipped(&shown.text));
         }
     }
 

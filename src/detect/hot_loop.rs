@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge,
-    PerAccount, Run, Series, Tally, activity,
+    PerAccount, Run, Series, Tally,
     caller::{Callers, SHOWN},
     draft::draft,
     keyed::Keyed,
@@ -184,7 +184,7 @@ impl Outcomes {
     }
 
     fn add_run(&mut self, run: &Run) {
-        let words = || run.kind.words.to_string();
+        let words = || run.kind.words.text.to_string();
         if let Some(times) = self.through.slot(run.kind.hash, words) {
             times.add_batch(&run.batch);
         }
@@ -207,10 +207,11 @@ impl Outcomes {
 
 impl Errors {
     fn add(&mut self, event: &Request<'_>) {
-        let name = || format!("{} {}", event.words(), activity::code(event));
-        self.by_kind.add(&name(), event);
+        let kind = event.kind;
+        self.by_kind.add_name(&kind.words_with_code, event.time());
         self.callers.add(event);
-        if let Some(kind) = self.kinds.slot(event.kind.hash_with_code, name) {
+        let name = || kind.words_with_code.text.to_string();
+        if let Some(kind) = self.kinds.slot(kind.hash_with_code, name) {
             kind.add(event);
         }
     }

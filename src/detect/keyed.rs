@@ -17,6 +17,23 @@ pub struct Keyed<V, const KEPT: usize = 64> {
     kept: ByHash<(String, V)>,
 }
 
+/// A name with its hash, for what is counted under it again and again.
+#[derive(Debug)]
+pub(crate) struct Name {
+    pub(super) text: Box<str>,
+    /// [`hash`] of 0 and the text.
+    pub(super) hash: u64,
+}
+
+impl Name {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: Box::from(text),
+            hash: hash(0, &[text]),
+        }
+    }
+}
+
 /// The hash that stands for a name made of `number` and `parts`.
 pub(crate) fn hash(number: u64, parts: &[&str]) -> u64 {
     parts.iter().fold(number, |seed, part| {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Attribute, Attributes, Evidence, Timestamp};
 
 use super::{
-    Context, Merge, Peak, Presence, Run, Series, Tally, activity,
+    Context, Merge, Peak, Presence, Run, Series, Tally,
     caller::SHOWN,
     episode::Episode,
     keyed::Keyed,
@@ -61,7 +61,7 @@ impl Load {
         self.requests.add(time);
         self.first = earliest(self.first, time);
         self.last = self.last.max(time);
-        let name = || format!("{} {}", event.words(), activity::code(event));
+        let name = || event.kind.words_with_code.text.to_string();
         if let Some(series) = self.combinations.slot(event.kind.hash_with_code, name) {
             series.add(time);
         }
@@ -103,7 +103,7 @@ impl Load {
 
     /// Takes note of what the requests of `run` asked.
     pub(super) fn add_run(&mut self, run: &Run) {
-        let name = || format!("{} {}", run.kind.words, run.code());
+        let name = || run.kind.words_with_code.text.to_string();
         if let Some(series) = self.combinations.slot(run.kind.hash_with_code, name) {
             series.add_batch(&run.batch);
         }

@@ -21,7 +21,7 @@ use super::{
     deed::{self, Deed},
     habits::{self, client_name},
     holder::{holder_hash, id_hash},
-    keyed,
+    keyed::{self, Name},
     legacy_token::Token,
     mark::Mark,
     network::Network,
@@ -248,8 +248,10 @@ pub(super) struct Kind {
     pub(super) habit_hash: u64,
     /// Whether it writes down an Event.
     pub(super) records_event: bool,
-    /// [`deed::describe`].
-    pub(super) words: Box<str>,
+    /// [`deed::describe`], alone and with the HTTP status, and the status alone; `none` if it was never answered.
+    pub(super) words: Name,
+    pub(super) words_with_code: Name,
+    pub(super) code_words: Name,
 }
 
 impl Kind {
@@ -279,6 +281,9 @@ impl Kind {
             },
             |_| {
                 let habit = habits::habit(event);
+                let words = deed::describe(event);
+                let shown = event.code.map(|code| code.to_string());
+                let shown = shown.as_deref().unwrap_or("none");
                 Self {
                     in_line: in_line.map(Box::from),
                     code,
@@ -289,7 +294,9 @@ impl Kind {
                     doing: Doing::of(event),
                     hash: deed::request_hash(event, 0),
                     hash_with_code: deed::describe_hash(event),
-                    words: deed::describe(event).into_boxed_str(),
+                    words_with_code: Name::new(&format!("{words} {shown}")),
+                    words: Name::new(&words),
+                    code_words: Name::new(shown),
                     habit: deed::describe(&habit).into_boxed_str(),
                     habit_hash: deed::request_hash(&habit, 0),
                     records_event: habits::records_event(event),
@@ -348,9 +355,7 @@ pub(super) struct Namespace {
     in_line: Box<str>,
     escaped: bool,
     /// `*` for objects in none, and for all namespaces at once.
-    pub(super) shown: Box<str>,
-    /// [`keyed::hash`] of that.
-    pub(super) hash: u64,
+    pub(super) shown: Name,
 }
 
 impl Namespace {
@@ -362,14 +367,10 @@ impl Namespace {
             [in_line],
             u64::from(escaped),
             |known| known.escaped == escaped && *known.in_line == *in_line,
-            |_| {
-                let shown: Box<str> = activity::namespace(&name.read()).into();
-                Self {
-                    in_line: Box::from(in_line),
-                    escaped,
-                    hash: keyed::hash(0, &[&shown]),
-                    shown,
-                }
+            |_| Self {
+                in_line: Box::from(in_line),
+                escaped,
+                shown: Name::new(activity::namespace(&name.read())),
             },
         );
         Some(known)

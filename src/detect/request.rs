@@ -161,6 +161,6 @@ impl<'a> Request<'a> {
 
     /// [`deed::describe`].
     pub(super) fn words(&self) -> &'a str {
-        &self.kind.words
+        &self.kind.words.text
     }
 }

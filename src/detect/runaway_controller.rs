@@ -17,7 +17,7 @@ use super::{
     episode::Episode,
     load::{Composition, Load},
     request::Request,
-    samples::Gate,
+    samples::{Gate, is_turned_away},
     shell::quote,
 };
 
@@ -166,7 +166,7 @@ impl Detector for RunawayController {
 
     fn observe_each(&mut self, event: &Request<'_>) {
         let gate = self.gates.get(event.caller);
-        if gate.is_some_and(|gate| gate.turns_away(event)) || event.service_account().is_none() {
+        if event.service_account().is_none() || is_turned_away(event, gate) {
             return;
         }
         let gates = &mut self.gates;

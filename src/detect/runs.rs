@@ -227,11 +227,6 @@ impl Run {
     pub(super) const fn deed(&self) -> Deed {
         self.form.deed
     }
-
-    /// The HTTP status.
-    pub(super) fn code(&self) -> u16 {
-        self.kind.code.unwrap_or_default()
-    }
 }
 
 impl Presence {

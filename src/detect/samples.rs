@@ -20,7 +20,12 @@ const STRETCHES: usize = 32;
 /// How many requests are kept of one stretch.
 const KEPT: usize = 6;
 
-/// A few requests out of every stretch of time: those whose audit ID and time have the smallest hashes.
+/// Of so many requests one can be drawn at all: what calls often enough to be told has more than enough, and what does
+/// not costs nothing.
+const ONE_OF: u64 = 8;
+
+/// A few requests out of every stretch of time: those whose audit ID and time have the smallest hashes, if they are
+/// among the smallest eighth of all hashes.
 ///
 /// Says what most requests of a loop look like, however many different ones there are, and gives
 /// evidence from the middle of it. Requests without a time are left out.
@@ -66,12 +71,18 @@ pub(super) enum SampleKind {
     Other,
 }
 
+/// The largest hash that can be drawn.
+const LARGEST: u64 = u64::MAX / ONE_OF;
+
 impl Samples {
     /// Takes `event` if it is drawn; says which others are not if it is not.
     pub(super) fn add(&mut self, event: &Request<'_>) -> Option<Gate> {
         let time = event.time()?;
         let audit_id = event.audit_id.read();
         let rank = rank(event, time);
+        if rank > LARGEST {
+            return None;
+        }
         let width = self.width();
         let number = time.seconds().div_euclid(width);
         let stretch = self.stretch(number);
@@ -147,12 +158,19 @@ impl Samples {
 }
 
 impl Gate {
-    /// Whether `event` is certain not to be drawn.
-    pub(super) fn turns_away(self, event: &Request<'_>) -> bool {
-        event.time().is_some_and(|time| {
-            (self.from..self.to).contains(&time.seconds()) && rank(event, time) > self.rank
-        })
+    /// Whether what has `rank` at `time` is certain not to be drawn.
+    const fn turns_away(self, rank: u64, time: Timestamp) -> bool {
+        let second = time.seconds();
+        self.from <= second && second < self.to && rank > self.rank
     }
+}
+
+/// Whether `event` is certain not to be drawn, `gate` being what is known of its account.
+pub(super) fn is_turned_away(event: &Request<'_>, gate: Option<Gate>) -> bool {
+    event.time().is_none_or(|time| {
+        let rank = rank(event, time);
+        rank > LARGEST || gate.is_some_and(|gate| gate.turns_away(rank, time))
+    })
 }
 
 /// With the time, so that a client cannot choose audit IDs that are never drawn.

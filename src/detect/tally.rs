@@ -8,7 +8,7 @@ use crate::{
     finding::{Attribute, Attributes, Timestamp},
 };
 
-use super::{batch::Batch, by_hash::ByHash};
+use super::{batch::Batch, by_hash::ByHash, keyed::Name};
 
 /// How many distinct values a tally keeps with their counts.
 const KEPT: usize = 64;
@@ -59,6 +59,11 @@ impl Tally {
     /// [`Tally::add_at`], for whoever has the hash of the value already: [`keyed::hash`](super::keyed::hash) of 0.
     pub(super) fn add_known(&mut self, hash: u64, value: &str, time: Option<Timestamp>) {
         self.add_many(hash, value, 1, (time, time));
+    }
+
+    /// Counts `name`, seen at `time`.
+    pub(super) fn add_name(&mut self, name: &Name, time: Option<Timestamp>) {
+        self.add_known(name.hash, &name.text, time);
     }
 
     fn add_many(

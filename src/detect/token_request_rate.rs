@@ -10,7 +10,7 @@ use crate::finding::{
 
 use super::{
     About, Aspects, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, Merge, Peak,
-    PerAccount, Series, Tally, activity,
+    PerAccount, Series, Tally,
     caller::{self, Callers, SHOWN},
     draft::draft,
     keyed::{self, Keyed},
@@ -184,7 +184,7 @@ impl Requester {
     fn add(&mut self, event: &Request<'_>) {
         self.evidence.add(event);
         self.times.add(event.time());
-        self.codes.add(&activity::code(event), event);
+        self.codes.add_name(&event.kind.code_words, event.time());
         self.callers.add(event);
         let Some(object) = event.object else { return };
         let (namespace, name) = (object.namespace.read(), object.name.read());

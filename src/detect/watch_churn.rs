@@ -219,7 +219,7 @@ impl Churn {
     }
 
     fn add_list(&mut self, event: &Request<'_>) {
-        self.full_lists.add(event.words(), event);
+        self.full_lists.add_name(&event.kind.words, event.time());
         self.add(event);
     }
 
