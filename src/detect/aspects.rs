@@ -147,6 +147,7 @@ impl Aspects {
         aspects
     }
 
+    #[inline]
     const fn if_so(so: bool, aspect: Self) -> Self {
         Self(if so { aspect.0 } else { 0 })
     }
@@ -222,18 +223,21 @@ impl Aspects {
 
     /// Whether all of `others` are among these.
     #[must_use]
+    #[inline]
     pub const fn has(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
 
     /// Whether any of `others` is among these.
     #[must_use]
+    #[inline]
     pub const fn meets(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }
 
     /// One set of both. `|` for constants.
     #[must_use]
+    #[inline]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -242,6 +246,7 @@ impl Aspects {
 impl BitOr for Aspects {
     type Output = Self;
 
+    #[inline]
     fn bitor(self, other: Self) -> Self {
         self.and(other)
     }
@@ -280,6 +285,7 @@ impl Interest {
 
     /// Whether a request with these aspects is wanted.
     #[must_use]
+    #[inline]
     pub const fn covers(self, aspects: Aspects) -> bool {
         aspects.has(self.all) && (self.any.0 == 0 || aspects.0 & self.any.0 != 0)
     }

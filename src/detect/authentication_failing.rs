@@ -238,10 +238,8 @@ impl Detector for AuthenticationFailing {
     fn coverage(&self, log: &LogFacts) -> Coverage {
         let none = || (log.requests == 0).then(|| "the log has no request".to_owned());
         let stages = || {
-            let started = log
-                .stages
-                .contains_key(&crate::event::Stage::ResponseStarted);
-            (!started).then(|| {
+            let started = log.stages.get(crate::event::Stage::ResponseStarted);
+            started.is_none().then(|| {
                 "401s are logged at the stage ResponseStarted alone, and the log has no such event: its policy or \
                  what filtered it leaves that stage out, or there was nothing to log"
                     .to_owned()

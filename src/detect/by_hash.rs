@@ -31,11 +31,13 @@ impl<V> ByHash<V> {
     }
 
     /// The value that `hash` stands for.
+    #[inline]
     pub(super) fn get(&self, hash: u64) -> Option<&V> {
         self.0.get(self.place(hash).ok()?).map(|(_, value)| value)
     }
 
     /// The value that `hash` stands for, to be changed.
+    #[inline]
     pub(super) fn get_mut(&mut self, hash: u64) -> Option<&mut V> {
         let at = self.place(hash).ok()?;
         self.0.get_mut(at).map(|(_, value)| value)
@@ -75,6 +77,7 @@ impl<V> ByHash<V> {
     }
 
     /// Where `hash` stands, or belongs.
+    #[inline]
     fn place(&self, hash: u64) -> Result<usize, usize> {
         if self.0.len() > IN_A_ROW {
             return self.0.binary_search_by_key(&hash, |(known, _)| *known);

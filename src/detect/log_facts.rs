@@ -1,7 +1,5 @@
 //! What a log as a whole has and lacks, so that detectors can say what they could not see.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,17 +7,17 @@ use crate::{
     finding::Timestamp,
 };
 
-use super::{Aspects, Gap, Traffic, tally::earliest, traffic::Strays};
+use super::{Aspects, Counts, Gap, Traffic, tally::earliest, traffic::Strays};
 
 /// What a log as a whole has and lacks. Counted over all events, whatever their stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogFacts {
     /// Events by stage.
-    pub stages: BTreeMap<Stage, u64>,
+    pub stages: Counts<Stage>,
     /// Events by level.
-    pub levels: BTreeMap<Level, u64>,
+    pub levels: Counts<Level>,
     /// Events that came in another form than kube-apiserver's own, by form.
-    pub wrapped: BTreeMap<Dialect, u64>,
+    pub wrapped: Counts<Dialect>,
     /// Requests (after counting by best stage).
     pub requests: u64,
     /// Requests without a user: 401s, and those with a malformed timeout.
@@ -49,10 +47,10 @@ pub struct LogFacts {
 impl LogFacts {
     /// Takes note of one event of any stage.
     pub fn observe(&mut self, event: &Event<'_>) {
-        *self.stages.entry(event.stage).or_default() += 1;
-        *self.levels.entry(event.level).or_default() += 1;
+        self.stages.add(event.stage, 1);
+        self.levels.add(event.level, 1);
         if event.dialect != Dialect::Plain {
-            *self.wrapped.entry(event.dialect).or_default() += 1;
+            self.wrapped.add(event.dialect, 1);
         }
         self.annotated += u64::from(!event.annotations.is_empty());
         self.addressed = self.addressed || event.peer().is_some();
@@ -123,7 +121,7 @@ impl LogFacts {
     /// Whether every event came in this form: what the form cannot carry, no detector can have seen.
     #[must_use]
     pub fn is_all(&self, dialect: Dialect) -> bool {
-        let events = self.wrapped.get(&dialect).copied().unwrap_or(0);
+        let events = self.wrapped.get(dialect).unwrap_or(0);
         events > 0 && events == self.events()
     }
 
@@ -144,15 +142,9 @@ impl LogFacts {
 
     /// Adds what another part of the log has and lacks.
     pub fn merge(&mut self, other: Self) {
-        for (stage, count) in other.stages {
-            *self.stages.entry(stage).or_default() += count;
-        }
-        for (level, count) in other.levels {
-            *self.levels.entry(level).or_default() += count;
-        }
-        for (dialect, count) in other.wrapped {
-            *self.wrapped.entry(dialect).or_default() += count;
-        }
+        self.stages.merge(&other.stages);
+        self.levels.merge(&other.levels);
+        self.wrapped.merge(&other.wrapped);
         self.requests += other.requests;
         self.unauthenticated += other.unauthenticated;
         self.service_account_requests += other.service_account_requests;
@@ -170,6 +162,6 @@ impl LogFacts {
     /// Events of any stage.
     #[must_use]
     pub fn events(&self) -> u64 {
-        self.stages.values().sum()
+        self.stages.total()
     }
 }

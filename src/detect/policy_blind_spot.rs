@@ -166,7 +166,7 @@ impl PolicyBlindSpot {
 
     fn attributes(&self, spots: &[Spot], log: &LogFacts) -> Attributes {
         let told = self.view.server_at_least();
-        let stages = log.stages.keys().map(|stage| stage.as_str().into());
+        let stages = log.stages.iter().map(|(stage, _)| stage.as_str().into());
         let fields: [(&str, Attribute); 5] = [
             (
                 "blind_spots",

@@ -139,7 +139,7 @@ impl PolicyView {
 fn blind(log: &LogFacts, limits: &Limits) -> Vec<Spot> {
     let span = log.last_event.zip(log.first_event);
     let span = span.map_or(0, |(last, first)| last.micros() - first.micros());
-    let stage = |stage| log.stages.contains_key(&stage);
+    let stage = |stage| log.stages.get(stage).is_some();
     let (medium, low) = (Severity::Medium, Severity::Low);
     chosen([
         (

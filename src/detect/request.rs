@@ -38,6 +38,7 @@ pub struct Request<'a> {
 impl<'a> Deref for Request<'a> {
     type Target = Event<'a>;
 
+    #[inline]
     fn deref(&self) -> &Event<'a> {
         self.event
     }
@@ -70,12 +71,14 @@ impl<'a> Request<'a> {
 
     /// What is notable about it.
     #[must_use]
+    #[inline]
     pub const fn aspects(&self) -> Aspects {
         self.aspects
     }
 
     /// The ServiceAccount that authenticated, if one did.
     #[must_use]
+    #[inline]
     pub fn service_account(&self) -> Option<ServiceAccount<'a>> {
         self.caller.account()
     }
@@ -88,6 +91,7 @@ impl<'a> Request<'a> {
 
     /// Whether it was refused: 401, 403 or `forbid`.
     #[must_use]
+    #[inline]
     pub const fn refused(&self) -> bool {
         self.aspects.has(Aspects::REFUSED)
     }
@@ -107,6 +111,7 @@ impl<'a> Request<'a> {
     }
 
     /// The user name.
+    #[inline]
     pub(super) fn user_name(&self) -> &'a str {
         &self.caller.user
     }
@@ -122,6 +127,7 @@ impl<'a> Request<'a> {
     }
 
     /// What it did, as far as severity is concerned.
+    #[inline]
     pub(super) fn deed(&self) -> Deed {
         match self.kind.deed {
             _ if self.refused() => Deed::Refused,
@@ -143,6 +149,7 @@ impl<'a> Request<'a> {
     }
 
     /// Path and query.
+    #[inline]
     pub(super) fn uri(&self) -> &str {
         self.uri.get_or_init(|| self.event.request_uri.read())
     }

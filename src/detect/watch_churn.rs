@@ -171,7 +171,7 @@ impl Detector for WatchChurn {
             })
         };
         let unfinished = || {
-            (!log.stages.contains_key(&Stage::ResponseComplete)).then(|| {
+            log.stages.get(Stage::ResponseComplete).is_none().then(|| {
                 "the log has no ResponseComplete, which says how long a watch lasted".to_owned()
             })
         };

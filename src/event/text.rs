@@ -17,6 +17,7 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// Text that stands for itself.
     #[must_use]
+    #[inline]
     pub const fn plain(text: &'a str) -> Self {
         Self {
             raw: text,
@@ -25,11 +26,13 @@ impl<'a> Text<'a> {
     }
 
     /// The inside of a JSON string literal; `escaped` says whether a backslash is in it.
+    #[inline]
     pub(super) const fn from_literal(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }
     }
 
     /// The inside of the JSON string literal, as it stands in the line: good for hashing, not for reading.
+    #[inline]
     pub(crate) const fn literal(self) -> &'a str {
         self.raw
     }
@@ -58,12 +61,14 @@ impl<'a> Text<'a> {
 
     /// The string, if it can be had without decoding.
     #[must_use]
+    #[inline]
     pub const fn as_plain(self) -> Option<&'a str> {
         if self.escaped { None } else { Some(self.raw) }
     }
 
     /// Whether the string starts with `prefix`.
     #[must_use]
+    #[inline]
     pub fn starts_with(self, prefix: &str) -> bool {
         if self.escaped {
             self.read().starts_with(prefix)
@@ -74,12 +79,14 @@ impl<'a> Text<'a> {
 
     /// Whether the string is empty.
     #[must_use]
+    #[inline]
     pub const fn is_empty(self) -> bool {
         self.raw.is_empty()
     }
 }
 
 impl PartialEq<str> for Text<'_> {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
         if self.escaped {
             self.read() == other
@@ -90,12 +97,14 @@ impl PartialEq<str> for Text<'_> {
 }
 
 impl PartialEq<&str> for Text<'_> {
+    #[inline]
     fn eq(&self, other: &&str) -> bool {
         self == *other
     }
 }
 
 impl PartialEq for Text<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         if self.escaped {
             *other == *self.read()

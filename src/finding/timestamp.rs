@@ -15,18 +15,21 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The time that is `micros` microseconds after 1970-01-01T00:00:00Z.
     #[must_use]
+    #[inline]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
+    #[inline]
     pub const fn micros(self) -> i64 {
         self.0
     }
 
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     #[must_use]
+    #[inline]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }

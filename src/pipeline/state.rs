@@ -318,12 +318,12 @@ impl State {
             stages: log
                 .stages
                 .iter()
-                .map(|(s, n)| (s.as_str().to_owned(), *n))
+                .map(|(s, n)| (s.as_str().to_owned(), n))
                 .collect(),
             levels: log
                 .levels
                 .iter()
-                .map(|(l, n)| (l.as_str().to_owned(), *n))
+                .map(|(l, n)| (l.as_str().to_owned(), n))
                 .collect(),
             bad_lines: self.bad_lines_shown(),
             troubles: self.troubles(),
@@ -380,6 +380,6 @@ impl State {
 /// Requests received and never answered, at least: none can be told where the policy omits the stage.
 /// A 401 has no `RequestReceived` (FACTS 1.3), so it is taken out before the difference.
 fn unanswered(log: &LogFacts) -> Option<u64> {
-    let received = *log.stages.get(&Stage::RequestReceived)?;
+    let received = log.stages.get(Stage::RequestReceived)?;
     Some(received.saturating_sub(log.requests.saturating_sub(log.unauthenticated)))
 }

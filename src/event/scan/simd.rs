@@ -105,22 +105,26 @@ pub(super) mod sse2 {
     const LANE: usize = 16;
 
     #[target_feature(enable = "sse2")]
+    #[inline]
     fn load(bytes: &[u8; LANE]) -> __m128i {
         // SAFETY: the array has the 16 bytes that are read, and the load may be unaligned.
         unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
     }
 
     #[target_feature(enable = "sse2")]
+    #[inline]
     fn equal(bytes: __m128i, byte: u8) -> __m128i {
         _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed()))
     }
 
     #[target_feature(enable = "sse2")]
+    #[inline]
     fn control(bytes: __m128i) -> __m128i {
         _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes)
     }
 
     #[target_feature(enable = "sse2")]
+    #[inline]
     fn bits(mask: __m128i) -> u64 {
         u64::from(_mm_movemask_epi8(mask).cast_unsigned())
     }
@@ -144,6 +148,7 @@ pub(super) mod sse2 {
     }
 
     #[target_feature(enable = "sse2")]
+    #[inline]
     fn masks(block: &[u8; BLOCK]) -> Masks {
         let mut masks = Masks::default();
         let (lanes, _) = block.as_chunks::<LANE>();
@@ -181,16 +186,19 @@ pub(super) mod avx2 {
     const LANE: usize = 32;
 
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn equal(bytes: __m256i, byte: u8) -> __m256i {
         _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()))
     }
 
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn bits(mask: __m256i) -> u64 {
         u64::from(_mm256_movemask_epi8(mask).cast_unsigned())
     }
 
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn masks(block: &[u8; BLOCK]) -> Masks {
         let mut masks = Masks::default();
         let (lanes, _) = block.as_chunks::<LANE>();
