@@ -10,13 +10,12 @@ impl<K: Copy + Ord> Counts<K> {
     /// Counts `count` more of `key`.
     #[inline]
     pub(super) fn add(&mut self, key: K, count: u64) {
-        match self.0.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, known)) => *known += count,
-            None => {
-                let at = self.0.partition_point(|(known, _)| *known < key);
-                self.0.insert(at, (key, count));
-            }
+        if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| *known == key) {
+            *known += count;
+            return;
         }
+        let at = self.0.partition_point(|(known, _)| *known < key);
+        self.0.insert(at, (key, count));
     }
 
     /// Adds what another part has counted.

@@ -52,8 +52,8 @@ const SECONDS_OF_PRESENCE: usize = 256;
 pub struct Runs {
     /// By the caller's seat.
     presences: Vec<Option<Box<Presence>>>,
-    runs: Vec<Run>,
-    /// Numbers of runs, by hash.
+    begun: Vec<Run>,
+    /// Their numbers, by hash.
     by_hash: HashTable<u32>,
     /// Bytes of text that are in use by runs.
     text: usize,
@@ -115,7 +115,7 @@ impl Runs {
     }
 
     fn show_runs(&mut self, detectors: &mut Detectors) {
-        for run in self.runs.drain(..) {
+        for run in self.begun.drain(..) {
             detectors.observe_run(&run);
         }
         self.by_hash.clear();
@@ -165,12 +165,12 @@ impl Runs {
         time: Timestamp,
     ) {
         let hash = hash_of(request, form);
-        let is_like = |&at: &u32| self.runs[at as usize].is_like(request, form);
+        let is_like = |&at: &u32| self.begun[at as usize].is_like(request, form);
         let at = match self.by_hash.find(hash, is_like) {
             Some(&at) => at as usize,
             None => self.begin(detectors, request, form, (time, hash)),
         };
-        let run = &mut self.runs[at];
+        let run = &mut self.begun[at];
         if !run.batch.add(request, time, SECONDS_OF_RUN) {
             detectors.observe_run(run);
             run.batch.clear(time);
@@ -186,12 +186,12 @@ impl Runs {
         form: Form,
         (time, hash): (Timestamp, u64),
     ) -> usize {
-        if self.runs.len() >= MOST || self.text >= MOST_TEXT {
+        if self.begun.len() >= MOST || self.text >= MOST_TEXT {
             self.show_runs(detectors);
         }
         self.text += request.new_text();
-        let at = self.runs.len();
-        self.runs.push(Run {
+        let at = self.begun.len();
+        self.begun.push(Run {
             caller: Arc::clone(request.caller),
             kind: Arc::clone(request.kind),
             notes: Arc::clone(request.notes),
@@ -201,10 +201,10 @@ impl Runs {
             batch: Batch::new(time),
             hash,
         });
-        let runs = &self.runs;
+        let begun = &self.begun;
         #[expect(clippy::cast_possible_truncation, reason = "at most MOST")]
         self.by_hash
-            .insert_unique(hash, at as u32, |&at| runs[at as usize].hash);
+            .insert_unique(hash, at as u32, |&at| begun[at as usize].hash);
         at
     }
 }
