@@ -258,7 +258,7 @@ use crate::{
 ///
 /// The law, tested for every registry entry: any split of the input into chunks, in any order, over
 /// any number of threads, files or runs, gives the same findings, byte for byte.
-pub trait Detector: Default + Send + Serialize + DeserializeOwned + 'static {
+pub trait Detector: Default + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// Its name and documentation.
     const ABOUT: &'static About;
 

@@ -23,6 +23,7 @@ mod dossiers;
 mod scrapes;
 mod telemetry;
 mod state;
+mod threads;
 mod usage;
 mod rows;
 mod ranking;

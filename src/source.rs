@@ -44,7 +44,7 @@ pub use buffer::Buffer;
 pub use bytes::Bytes;
 pub use find::{Found, Walk, find};
 pub use input::{Input, Span};
-pub use place::{Origin, Place, Places};
+pub use place::{Lookup, Origin, Place, Places};
 pub use probe::{Identity, LastLine, Probe, Seal};
 pub use records::Record;
 pub use sniff::Compression;

@@ -181,7 +181,7 @@ impl State {
         let context = Context {
             settings,
             log: &self.log,
-            places: &places,
+            places: &places.lookup(),
         };
         let mut findings = self.detectors.finish(&context, &wanted);
         let archive = &self.archive;

@@ -118,7 +118,7 @@ impl State {
         let context = Context {
             settings,
             log: &self.log,
-            places: &places,
+            places: &places.lookup(),
         };
         self.detectors.finish(&context, |id| id == "first-use")
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::finding::Finding;
+
 use super::attack::Technique;
 
 /// What there is to know about a detector. The doc comment of its `about!` is the text that `satrail
@@ -77,6 +79,14 @@ impl About {
 /// `text` on one line: names from the log may hold anything, and a summary may hold names.
 pub(super) fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
+}
+
+/// The findings with summaries of one line each.
+pub(super) fn in_one_line(mut findings: Vec<Finding>) -> Vec<Finding> {
+    for finding in &mut findings {
+        finding.summary = one_line(&finding.summary);
+    }
+    findings
 }
 
 /// The table of all detectors: the struct that holds one of each that reads events, what those that
@@ -169,7 +179,17 @@ macro_rules! registry {
 
             /// Adds what another set has noted; the order does not matter.
             pub fn merge(&mut self, other: Self) {
-                $(self.$module.merge(other.$module);)+
+                for merge in self.merges(other) {
+                    merge();
+                }
+            }
+
+            /// [`Detectors::merge`], detector by detector: to be called in any order, on any threads.
+            pub fn merges(&mut self, other: Self) -> Vec<Box<dyn FnOnce() + Send + '_>> {
+                vec![$(Box::new({
+                    let (ours, theirs) = (&mut self.$module, other.$module);
+                    move || ours.merge(theirs)
+                })),+]
             }
 
             /// The findings of every detector that `wanted` says yes to, unsorted.
@@ -178,14 +198,21 @@ macro_rules! registry {
                 context: &Context<'_>,
                 wanted: impl Fn(&str) -> bool,
             ) -> Vec<$crate::finding::Finding> {
-                let mut findings = Vec::new();
+                let finishes = self.finishes(context, wanted).into_iter();
+                finishes.flat_map(|finish| finish()).collect()
+            }
+
+            /// [`Detectors::finish`], detector by detector: to be called in any order, on any threads.
+            pub fn finishes<'a>(
+                &'a self,
+                context: &'a Context<'_>,
+                wanted: impl Fn(&str) -> bool,
+            ) -> Vec<Box<dyn FnOnce() -> Vec<$crate::finding::Finding> + Send + 'a>> {
+                let mut finishes: Vec<Box<dyn FnOnce() -> Vec<_> + Send + 'a>> = Vec::new();
                 $(if wanted(<$module::$Type as Detector>::ABOUT.id) {
-                    findings.extend(self.$module.finish(context));
+                    finishes.push(Box::new(|| $crate::detect::about::in_one_line(self.$module.finish(context))));
                 })+
-                for finding in &mut findings {
-                    finding.summary = $crate::detect::about::one_line(&finding.summary);
-                }
-                findings
+                finishes
             }
 
             /// What every detector could see, in the order of the registry.

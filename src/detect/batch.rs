@@ -2,70 +2,40 @@
 
 use crate::finding::Timestamp;
 
-use super::{
-    evidence::{Entry, FIRSTS, insert},
-    request::Request,
-};
+use super::evidence::Entry;
 
-/// Requests counted together.
+/// Requests counted together: at least one.
 #[derive(Debug)]
 pub(super) struct Batch {
     count: u64,
-    first: Timestamp,
     last: Timestamp,
     /// The first ones, sorted.
     firsts: Vec<Entry>,
-    /// Whence seconds are counted.
-    base: i64,
     /// How many in which second. The same one may come twice, in a log that is not in order.
-    seconds: Vec<(i32, u32)>,
+    seconds: Vec<(i64, u32)>,
 }
 
 impl Batch {
-    /// None yet, the first of which arrives at `time`.
-    pub(super) const fn new(time: Timestamp) -> Self {
-        Self {
+    /// One request in each of `seconds`, of which the last one arrived at `last`.
+    pub(super) fn new(
+        last: Timestamp,
+        firsts: Vec<Entry>,
+        seconds: impl Iterator<Item = i64>,
+    ) -> Self {
+        let mut batch = Self {
             count: 0,
-            first: time,
-            last: time,
-            firsts: Vec::new(),
-            base: time.seconds(),
+            last,
+            firsts,
             seconds: Vec::new(),
-        }
-    }
-
-    /// Counts one more, unless its second is not among the `most` that there may be.
-    pub(super) fn add(&mut self, request: &Request<'_>, time: Timestamp, most: usize) -> bool {
-        let Ok(second) = i32::try_from(time.seconds().saturating_sub(self.base)) else {
-            return false;
         };
-        let full = self.seconds.len() >= most;
-        match self.seconds.last_mut() {
-            Some((last, count)) if *last == second && *count < u32::MAX => *count += 1,
-            _ if full => return false,
-            _ => self.seconds.push((second, 1)),
+        for second in seconds {
+            batch.count += 1;
+            match batch.seconds.last_mut() {
+                Some((known, count)) if *known == second => *count += 1,
+                _ => batch.seconds.push((second, 1)),
+            }
         }
-        self.count += 1;
-        self.first = self.first.min(time);
-        self.last = self.last.max(time);
-        let early = self.firsts.len() < FIRSTS
-            || self
-                .firsts
-                .last()
-                .is_some_and(|last| Some(time) <= last.time);
-        if early {
-            insert(&mut self.firsts, Entry::at(Some(time), request));
-            self.firsts.truncate(FIRSTS);
-        }
-        true
-    }
-
-    /// Begins anew with what arrives at `time`.
-    pub(super) fn clear(&mut self, time: Timestamp) {
-        (self.count, self.first, self.last) = (0, time, time);
-        self.base = time.seconds();
-        self.firsts.clear();
-        self.seconds.clear();
+        batch
     }
 
     /// How many requests there are.
@@ -74,8 +44,9 @@ impl Batch {
     }
 
     /// When the first one arrived.
-    pub(super) const fn first(&self) -> Timestamp {
-        self.first
+    pub(super) fn first(&self) -> Timestamp {
+        let first = self.firsts.first().and_then(|entry| entry.time);
+        first.unwrap_or(self.last)
     }
 
     /// When the last one arrived.
@@ -90,7 +61,6 @@ impl Batch {
 
     /// How many arrived in which second.
     pub(super) fn seconds(&self) -> impl Iterator<Item = (i64, u32)> {
-        let seconds = self.seconds.iter();
-        seconds.map(|&(second, count)| (self.base.saturating_add(i64::from(second)), count))
+        self.seconds.iter().copied()
     }
 }

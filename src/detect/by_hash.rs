@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Up to so many are looked through one by one.
-const IN_A_ROW: usize = 8;
+/// How far a hash may lie from where it should, before halves are searched.
+const NEAR: usize = 8;
 
 /// Values by hash, sorted.
 ///
@@ -77,15 +77,41 @@ impl<V> ByHash<V> {
     }
 
     /// Where `hash` stands, or belongs.
+    /// Where `hash` is, or where it would have to be put in.
+    ///
+    /// Hashes lie as evenly as dice fall, so where one is can be told nearly from its size: a search by halves would fetch
+    /// six values of the sixty-four from all over the memory, this one fetches two or three that are neighbours.
     #[inline]
     fn place(&self, hash: u64) -> Result<usize, usize> {
-        if self.0.len() > IN_A_ROW {
-            return self.0.binary_search_by_key(&hash, |(known, _)| *known);
+        let mut at = match self.0.last() {
+            Some(&(last, _)) if hash < last => {
+                let scale = (last >> 32) + 1;
+                let count = self.0.len() as u64;
+                usize::try_from((hash >> 32) * count / scale).unwrap_or(0)
+            }
+            Some(&(last, _)) if hash == last => return Ok(self.0.len() - 1),
+            _ => return Err(self.0.len()),
+        };
+        let is_below = |at: usize| self.0.get(at).is_some_and(|&(known, _)| known < hash);
+        for _ in 0..NEAR {
+            if is_below(at) {
+                at += 1;
+            } else if at > 0 && !is_below(at - 1) {
+                at -= 1;
+            } else {
+                return self.found(hash, at);
+            }
         }
-        match self.0.iter().position(|(known, _)| *known >= hash) {
-            Some(at) if self.0[at].0 == hash => Ok(at),
-            Some(at) => Err(at),
-            None => Err(self.0.len()),
+        // Names can be made up so that their hashes are alike.
+        self.0.binary_search_by_key(&hash, |(known, _)| *known)
+    }
+
+    /// `at` is the first place whose hash is not below `hash`.
+    #[inline]
+    fn found(&self, hash: u64, at: usize) -> Result<usize, usize> {
+        match self.0.get(at) {
+            Some(&(known, _)) if known == hash => Ok(at),
+            _ => Err(at),
         }
     }
 }

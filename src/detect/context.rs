@@ -2,7 +2,7 @@
 
 use crate::{
     metric::Archive,
-    source::{Origin, Place, Places},
+    source::{Lookup, Origin, Place},
 };
 
 use super::{LogFacts, Settings};
@@ -15,7 +15,7 @@ pub struct Context<'a> {
     /// What the log as a whole has and lacks.
     pub log: &'a LogFacts,
     /// Where lines stand.
-    pub places: &'a Places,
+    pub places: &'a Lookup<'a>,
 }
 
 impl Context<'_> {

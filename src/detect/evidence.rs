@@ -315,6 +315,7 @@ fn by_time(time: Option<Timestamp>) -> (bool, Option<Timestamp>) {
     (time.is_none(), time)
 }
 
+/// Puts `entry` in its place.
 pub(super) fn insert(sorted: &mut Vec<Entry>, entry: Entry) {
     let at = sorted.partition_point(|other| *other < entry);
     sorted.insert(at, entry);

@@ -5,17 +5,18 @@
 //!   request --plain?--no--> every detector that is interested
 //!              |yes
 //!              |----------> those that look at each request by itself
-//!              |--> a presence: all requests of one caller, whatever it asked for
-//!              `--> a run: caller, kind, annotations, namespace
+//!              `--> its run: caller, kind, annotations, namespace
 //!                     |      how many, in which seconds, the first three
-//!                     `--when there are too many, or at the end--> the detectors that take runs
+//!                     |--when there are too many, or at the end--> the detectors that take runs
+//!                     `--> a presence: all runs of one caller, whatever it asked for
 //! ```
 //!
 //! A pod asks for the same few things all day. What it comes to in a detector's state lies scattered over memory, and
 //! fetching it costs far more than counting: it is fetched once for all requests of a run, and what does not hang on
-//! what was asked for, once for all runs of a caller.
+//! what was asked for, once for all runs of a caller. For the same reason a request touches little here, one line of the
+//! cache for its run; its second goes to the end of a list for all of them, which is sorted by run in the end.
 //!
-//! Neither is state. They have to be settled before a state is merged, saved or finished.
+//! None of this is state. It has to be settled before a state is merged, saved or finished.
 
 use std::{hash::Hasher, sync::Arc};
 
@@ -31,32 +32,56 @@ use super::{
     Aspects, Detectors,
     batch::Batch,
     deed::Deed,
+    evidence::{Entry, FIRSTS, insert},
     memo::{Caller, Kind, Namespace, Notes},
     request::Request,
 };
 
-/// How many runs are collected at a time. Less than a kilobyte each.
+/// How many runs are collected at a time. Some 300 bytes each.
 const MOST: usize = 65_536;
+
+/// How many requests they may have. Twelve bytes each.
+const MOST_REQUESTS: usize = 1 << 20;
 
 /// How many bytes of text they may keep from being forgotten by [`Memo`](super::Memo).
 const MOST_TEXT: usize = 16 << 20;
 
-/// In so many seconds the requests of a run may lie before it is shown.
-const SECONDS_OF_RUN: usize = 32;
-
-/// The same for all requests of a caller.
-const SECONDS_OF_PRESENCE: usize = 256;
-
 /// Requests that are alike, collected for the detectors that take them as runs.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// By the caller's seat.
-    presences: Vec<Option<Box<Presence>>>,
-    begun: Vec<Run>,
+    begun: Vec<Begun>,
+    /// Of each run what few of its requests touch.
+    details: Vec<Details>,
     /// Their numbers, by hash.
     by_hash: HashTable<u32>,
     /// Bytes of text that are in use by runs.
     text: usize,
+    /// Of every request its run, and its second, counted from `base`.
+    arrivals: Vec<(u32, i32)>,
+    base: i64,
+}
+
+/// A run in the making.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Begun {
+    caller: Arc<Caller>,
+    kind: Arc<Kind>,
+    notes: Arc<Notes>,
+    namespace: Option<Arc<Namespace>>,
+    form: Form,
+    aspects: Aspects,
+    count: u32,
+    last: Timestamp,
+    /// What arrived later is not among the first ones.
+    first_until: Timestamp,
+}
+
+#[derive(Debug)]
+struct Details {
+    hash: u64,
+    /// The first ones, sorted.
+    firsts: Vec<Entry>,
 }
 
 /// Requests by one caller, of one kind, with the same annotations, in one namespace.
@@ -72,7 +97,6 @@ pub struct Run {
     pub(super) form: Form,
     pub(super) aspects: Aspects,
     pub(super) batch: Batch,
-    hash: u64,
 }
 
 /// Requests by one caller, whatever it asked for: those of all its runs.
@@ -101,128 +125,170 @@ impl Runs {
             return;
         };
         detectors.observe_each(request);
-        let form = Form::of(request);
-        self.attend(detectors, request, form.deed, time);
-        self.join(detectors, request, form, time);
+        self.join(detectors, request, time);
     }
 
     /// Shows `detectors` all that has been collected.
     pub fn settle(&mut self, detectors: &mut Detectors) {
-        self.show_runs(detectors);
-        for presence in self.presences.drain(..).flatten() {
-            detectors.observe_presence(&presence);
-        }
+        let Self { base, .. } = *self;
+        std::mem::replace(
+            self,
+            Self {
+                base,
+                ..Self::default()
+            },
+        )
+        .show(detectors);
     }
 
-    fn show_runs(&mut self, detectors: &mut Detectors) {
-        for run in self.begun.drain(..) {
-            detectors.observe_run(&run);
-        }
-        self.by_hash.clear();
-        self.text = 0;
-    }
-
-    /// Counts `request` in the presence of its caller.
-    fn attend(
-        &mut self,
-        detectors: &mut Detectors,
-        request: &Request<'_>,
-        deed: Deed,
-        time: Timestamp,
-    ) {
-        let seat = request.caller.seat;
-        if self.presences.len() <= seat {
-            self.presences.resize_with(seat + 1, || None);
-        }
-        let place = &mut self.presences[seat];
-        let is_same = |known: &Presence| Arc::ptr_eq(&known.caller, request.caller);
-        if !place.as_deref().is_some_and(is_same) {
-            let new = Presence {
-                caller: Arc::clone(request.caller),
-                batch: Batch::new(time),
-                did: [0; Deed::ALL.len()],
-            };
-            if let Some(old) = place.replace(Box::new(new)) {
-                detectors.observe_presence(&old);
+    fn show(mut self, detectors: &mut Detectors) {
+        let mut order: Vec<usize> = (0..self.begun.len()).collect();
+        let caller = |begun: &[Begun], at: usize| Arc::as_ptr(&begun[at].caller);
+        order.sort_unstable_by_key(|&at| caller(&self.begun, at));
+        let seconds = self.seconds_in(&order);
+        let mut seconds = seconds.as_slice();
+        for runs in order.chunk_by(|&a, &b| caller(&self.begun, a) == caller(&self.begun, b)) {
+            let requests = runs.iter().map(|&at| self.begun[at].count as usize);
+            let (mut own, after) = seconds.split_at(requests.sum());
+            seconds = after;
+            detectors.observe_presence(&self.presence(runs, own));
+            for &at in runs {
+                let (its, after) = own.split_at(self.begun[at].count as usize);
+                own = after;
+                let firsts = std::mem::take(&mut self.details[at].firsts);
+                let its = its.iter().map(|&second| self.base + i64::from(second));
+                detectors.observe_run(&self.begun[at].finish(firsts, its));
             }
         }
-        let Some(presence) = place else { return };
-        if !presence.batch.add(request, time, SECONDS_OF_PRESENCE) {
-            detectors.observe_presence(presence);
-            presence.batch.clear(time);
-            presence.did = [0; Deed::ALL.len()];
-            presence.batch.add(request, time, SECONDS_OF_PRESENCE);
+    }
+
+    /// The seconds of all requests, run by run in this order, and in each run as they arrived.
+    fn seconds_in(&self, order: &[usize]) -> Vec<i32> {
+        let mut places = vec![0; self.begun.len()];
+        let mut next = 0;
+        for &at in order {
+            places[at] = next;
+            next += self.begun[at].count as usize;
         }
-        presence.did[deed as usize] += 1;
+        let mut seconds = vec![0; self.arrivals.len()];
+        for &(run, second) in &self.arrivals {
+            let place = &mut places[run as usize];
+            seconds[*place] = second;
+            *place += 1;
+        }
+        seconds
+    }
+
+    /// What `runs` of one caller come to, whose requests arrived in `seconds`.
+    fn presence(&self, runs: &[usize], seconds: &[i32]) -> Presence {
+        let mut did = [0; Deed::ALL.len()];
+        let mut firsts: Vec<Entry> = Vec::new();
+        for &at in runs {
+            did[self.begun[at].form.deed as usize] += u64::from(self.begun[at].count);
+            for entry in &self.details[at].firsts {
+                if firsts.len() < FIRSTS || firsts.last().is_some_and(|last| entry < last) {
+                    insert(&mut firsts, entry.clone());
+                    firsts.truncate(FIRSTS);
+                }
+            }
+        }
+        let newest = runs.iter().max_by_key(|&&at| self.begun[at].last);
+        let newest = &self.begun[*newest.unwrap_or(&runs[0])];
+        let mut sorted = seconds.to_vec();
+        sorted.sort_unstable();
+        let seconds = sorted.iter().map(|&second| self.base + i64::from(second));
+        Presence {
+            caller: Arc::clone(&newest.caller),
+            batch: Batch::new(newest.last, firsts, seconds),
+            did,
+        }
     }
 
     /// Counts `request` in the run of those that are like it.
-    fn join(
-        &mut self,
-        detectors: &mut Detectors,
-        request: &Request<'_>,
-        form: Form,
-        time: Timestamp,
-    ) {
+    fn join(&mut self, detectors: &mut Detectors, request: &Request<'_>, time: Timestamp) {
+        let form = Form::of(request);
         let hash = hash_of(request, form);
         let is_like = |&at: &u32| self.begun[at as usize].is_like(request, form);
-        let at = match self.by_hash.find(hash, is_like) {
-            Some(&at) => at as usize,
-            None => self.begin(detectors, request, form, (time, hash)),
+        let known = self.by_hash.find(hash, is_like).copied();
+        let second = i32::try_from(time.seconds().saturating_sub(self.base)).ok();
+        let full = self.arrivals.len() >= MOST_REQUESTS
+            || known.is_none() && (self.begun.len() >= MOST || self.text >= MOST_TEXT);
+        let (at, second) = match (known, second) {
+            (Some(at), Some(second)) if !full => (at, second),
+            (None, Some(second)) if !full => (self.begin(request, form, hash), second),
+            _ => {
+                self.settle(detectors);
+                self.base = time.seconds();
+                (self.begin(request, form, hash), 0)
+            }
         };
-        let run = &mut self.begun[at];
-        if !run.batch.add(request, time, SECONDS_OF_RUN) {
-            detectors.observe_run(run);
-            run.batch.clear(time);
-            run.batch.add(request, time, SECONDS_OF_RUN);
+        self.arrivals.push((at, second));
+        let run = &mut self.begun[at as usize];
+        run.count += 1;
+        run.last = run.last.max(time);
+        if time <= run.first_until {
+            let firsts = &mut self.details[at as usize].firsts;
+            insert(firsts, Entry::at(Some(time), request));
+            firsts.truncate(FIRSTS);
+            if let Some(third) = firsts.get(FIRSTS - 1) {
+                run.first_until = third.time.unwrap_or(time);
+            }
         }
     }
 
     /// Begins the run of `request`; says where it stands.
-    fn begin(
-        &mut self,
-        detectors: &mut Detectors,
-        request: &Request<'_>,
-        form: Form,
-        (time, hash): (Timestamp, u64),
-    ) -> usize {
-        if self.begun.len() >= MOST || self.text >= MOST_TEXT {
-            self.show_runs(detectors);
-        }
+    fn begin(&mut self, request: &Request<'_>, form: Form, hash: u64) -> u32 {
         self.text += request.new_text();
-        let at = self.begun.len();
-        self.begun.push(Run {
+        #[expect(clippy::cast_possible_truncation, reason = "at most MOST")]
+        let at = self.begun.len() as u32;
+        self.begun.push(Begun {
             caller: Arc::clone(request.caller),
             kind: Arc::clone(request.kind),
             notes: Arc::clone(request.notes),
             namespace: request.namespace.cloned(),
             form,
             aspects: request.aspects(),
-            batch: Batch::new(time),
-            hash,
+            count: 0,
+            last: Timestamp::from_micros(i64::MIN),
+            first_until: Timestamp::from_micros(i64::MAX),
         });
-        let begun = &self.begun;
-        #[expect(clippy::cast_possible_truncation, reason = "at most MOST")]
+        self.details.push(Details {
+            hash,
+            // Many stay alone; a vector would begin with room for four.
+            firsts: Vec::with_capacity(1),
+        });
+        let details = &self.details;
         self.by_hash
-            .insert_unique(hash, at as u32, |&at| begun[at as usize].hash);
+            .insert_unique(hash, at, |&at| details[at as usize].hash);
         at
     }
 }
 
-impl Run {
+impl Begun {
     fn is_like(&self, request: &Request<'_>, form: Form) -> bool {
-        let same_namespace = match (&self.namespace, request.namespace) {
-            (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
-            (None, None) => true,
-            _ => false,
-        };
+        let namespace = |known: Option<&Arc<Namespace>>| known.map(Arc::as_ptr);
         Arc::ptr_eq(&self.caller, request.caller)
             && Arc::ptr_eq(&self.kind, request.kind)
             && Arc::ptr_eq(&self.notes, request.notes)
-            && same_namespace
+            && namespace(self.namespace.as_ref()) == namespace(request.namespace)
             && self.form == form
     }
 
+    /// The run, whose first requests and whose seconds these are.
+    fn finish(&self, firsts: Vec<Entry>, seconds: impl Iterator<Item = i64>) -> Run {
+        Run {
+            caller: Arc::clone(&self.caller),
+            kind: Arc::clone(&self.kind),
+            notes: Arc::clone(&self.notes),
+            namespace: self.namespace.clone(),
+            form: self.form,
+            aspects: self.aspects,
+            batch: Batch::new(self.last, firsts, seconds),
+        }
+    }
+}
+
+impl Run {
     /// What each of them did.
     pub(super) const fn deed(&self) -> Deed {
         self.form.deed

@@ -4,15 +4,27 @@ use std::fmt::{self, Write};
 
 use super::{Event, Text};
 
+/// How long the rest of such an event is, about.
+const REST: usize = 512;
+
 impl Event<'_> {
     /// This event as one line of JSON without its bodies: parsing it again gives the same event.
     #[must_use]
     pub fn compact(&self) -> String {
-        let mut line = String::with_capacity(1024);
+        let parts = [
+            self.request_uri.literal(),
+            self.user.object.json(),
+            self.user_agent.literal(),
+            self.status.json(),
+            self.annotations.json(),
+        ];
+        let long = parts.iter().map(|part| part.len()).sum::<usize>();
+        let mut line = String::with_capacity(long + REST);
         // Writing to a String cannot fail.
         if self.write_compact(&mut line).is_err() {
             line.clear();
         }
+        line.shrink_to_fit();
         line
     }
 
@@ -52,7 +64,10 @@ impl Event<'_> {
 }
 
 fn put(out: &mut String, key: &str, text: Text<'_>) -> fmt::Result {
-    write!(out, "{key}\"{}\"", text.literal())
+    out.write_str(key)?;
+    out.write_char('"')?;
+    out.write_str(text.literal())?;
+    out.write_char('"')
 }
 
 /// Writes a key and its value, and nothing for a value that is absent.
@@ -60,6 +75,7 @@ fn put_json(out: &mut String, key: &str, json: &str) -> fmt::Result {
     if json.is_empty() {
         Ok(())
     } else {
-        write!(out, "{key}{json}")
+        out.write_str(key)?;
+        out.write_str(json)
     }
 }

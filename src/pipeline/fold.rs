@@ -15,7 +15,8 @@ use crate::{
 };
 
 use super::{
-    Progress, duplicates::Seen, ledger::Ledger, lines::Lines, reading::Reading, window::Span,
+    Progress, duplicates::Seen, ledger::Ledger, lines::Lines, reading::Reading, threads,
+    window::Span,
 };
 
 /// What a run wants to know of the events: a commutative monoid.
@@ -83,10 +84,7 @@ pub(super) fn run<S: Study>(
     threads: usize,
     new: &(dyn Fn() -> S + Sync),
 ) -> Result<Folded<S>, String> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| format!("cannot start {threads} threads: {error}"))?;
+    let pool = threads::pool(threads)?;
     let shared = Shared {
         job,
         sources: Mutex::default(),
@@ -95,10 +93,12 @@ pub(super) fn run<S: Study>(
     };
     let mut parts = pool.broadcast(|_| shared.work(new())).into_iter();
     let (mut reading, mut study) = parts.next().unwrap_or_else(|| (Reading::default(), new()));
-    for (their_reading, their_study) in parts {
-        reading.merge(their_reading);
-        study.merge(their_study);
-    }
+    pool.install(|| {
+        for (their_reading, their_study) in parts {
+            reading.merge(their_reading);
+            study.merge(their_study);
+        }
+    });
     let ledger = shared
         .ledger
         .into_inner()

@@ -9,7 +9,7 @@
 //! threshold are followed from then on, and what was dropped is counted. With fewer than 65,536 requests
 //! open at once and fewer than a million closings without an opening, nothing is ever dropped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as MapEntry};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,9 +84,14 @@ impl Ledger {
         if key > self.followed {
             self.dropped += 1;
         } else if !self.closings.contains_key(&key) {
-            let known = self.openings.entry(key).or_insert_with(|| opening.clone());
-            if opening.origin < known.origin {
-                *known = opening;
+            match self.openings.entry(key) {
+                MapEntry::Vacant(place) => {
+                    place.insert(opening);
+                }
+                MapEntry::Occupied(mut known) if opening.origin < known.get().origin => {
+                    known.insert(opening);
+                }
+                MapEntry::Occupied(_) => {}
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     source::{self, Input, Limits, Trouble},
 };
 
-use super::{Error, MetricsInput, Options, Progress, window::Span};
+use super::{Error, MetricsInput, Options, Progress, threads, window::Span};
 
 /// How many bad lines are kept to be shown.
 const SHOWN: usize = 20;
@@ -46,11 +46,7 @@ impl Scrapes {
         options: &Options,
         progress: &dyn Progress,
     ) -> Result<Self, Error> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads)
-            .build();
-        let pool =
-            pool.map_err(|error| Error::Threads(format!("cannot start threads: {error}")))?;
+        let pool = threads::pool(options.threads).map_err(Error::Threads)?;
         let one = |input: &Input| {
             progress.file(input.name());
             Self::of(input, &options.limits, &options.scrape_hints)

@@ -14,7 +14,7 @@ use crate::{
         first_use_id, metric_coverage, metric_findings, reconcile,
     },
     event::{Event, Stage},
-    finding::{Timestamp, relate, stories},
+    finding::{Finding, Timestamp, relate, stories},
     source::Places,
 };
 
@@ -28,6 +28,7 @@ use super::{
     raised::raise,
     reading::Reading,
     scrapes::Scrapes,
+    threads,
 };
 
 /// What a partial state starts with; the digits are the version of what follows.
@@ -81,7 +82,7 @@ impl Study for Scan {
         other.settle();
         self.log.merge(other.log);
         self.sample.merge(other.sample);
-        self.detectors.merge(other.detectors);
+        threads::each(self.detectors.merges(other.detectors));
         self.tokens.merge(other.tokens);
     }
 }
@@ -237,11 +238,12 @@ impl State {
         let open_requests = self.ledger.count_open(&mut self.scan);
         self.scan.settle();
         let scan = &self.scan;
+        let places = self.reading.places.lookup();
         let wanted = |id: &str| options.selection.wants(id);
         let context = Context {
             settings: &options.settings,
             log: &scan.log,
-            places: &self.reading.places,
+            places: &places,
         };
         let metric_context = MetricContext {
             settings: &options.settings,
@@ -250,9 +252,14 @@ impl State {
         // A finding is as grave whatever else is selected.
         let first_use = first_use_id();
         let raises = options.selection.allows(first_use);
-        let mut findings = scan
+        let finishes = scan
             .detectors
-            .finish(&context, |id| wanted(id) || id == first_use && raises);
+            .finishes(&context, |id| wanted(id) || id == first_use && raises);
+        let found = match threads::pool(options.threads) {
+            Ok(pool) => pool.install(|| threads::each(finishes)),
+            Err(_) => threads::each(finishes),
+        };
+        let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
         raise(&mut findings);
         findings.retain(|finding| wanted(&finding.detector));
         findings.extend(metric_findings(&metric_context, wanted));
@@ -362,8 +369,9 @@ impl State {
 
     fn bad_lines_shown(&self) -> Vec<BadLineShown> {
         let mut shown = Vec::new();
+        let places = self.reading.places.lookup();
         for (origin, why) in &self.reading.shown {
-            let place = self.reading.places.resolve(*origin);
+            let place = places.resolve(*origin);
             shown.push(BadLineShown {
                 file: place.file,
                 line: place.line,

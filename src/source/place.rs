@@ -70,17 +70,6 @@ impl Places {
         *first = origin.min(*first);
     }
 
-    /// The file and the line number of the event `identity`, which was read at `origin`: its first
-    /// place, whichever of its copies was read first.
-    #[must_use]
-    pub fn resolve_event(&self, identity: u64, origin: Origin) -> Place {
-        self.resolve(
-            self.twins
-                .get(&identity)
-                .map_or(origin, |twin| origin.min(*twin)),
-        )
-    }
-
     /// Forgets these sources.
     pub fn forget(&mut self, sources: &BTreeSet<u64>) {
         self.sources.retain(|source, _| !sources.contains(source));
@@ -115,24 +104,61 @@ impl Places {
         lacking.map(|(_, lines)| &*lines.name)
     }
 
+    /// The same, for looking up origins.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup<'_> {
+        let mut before = Vec::new();
+        for (&source, lines) in &self.sources {
+            let mut sum = 0;
+            for (&chunk, &n) in &lines.chunks {
+                before.push(((source, chunk), sum));
+                sum += u64::from(n);
+            }
+            before.push(((source, u64::MAX), sum));
+        }
+        Lookup {
+            places: self,
+            before,
+        }
+    }
+}
+
+/// [`Places`] in which every origin can be looked up.
+#[derive(Debug)]
+pub struct Lookup<'a> {
+    places: &'a Places,
+    /// Sources and chunks, sorted, with the lines that stand before them; behind the last chunk of each source, its end.
+    before: Vec<((u64, u64), u64)>,
+}
+
+impl Lookup<'_> {
     /// The file and the line number of `origin`.
     #[must_use]
     pub fn resolve(&self, origin: Origin) -> Place {
-        let Some(lines) = self.sources.get(&origin.source) else {
-            return Place {
-                file: "?".to_owned(),
-                line: 0,
-            };
+        let unknown = || Place {
+            file: "?".to_owned(),
+            line: 0,
         };
-        let before: u64 = lines
-            .chunks
-            .range(..origin.chunk)
-            .map(|(_, &n)| u64::from(n))
-            .sum();
+        let wanted = (origin.source, origin.chunk);
+        let at = self.before.partition_point(|(chunk, _)| *chunk < wanted);
+        let Some(&((source, _), before)) = self.before.get(at) else {
+            return unknown();
+        };
+        if source != origin.source {
+            return unknown();
+        }
         Place {
-            file: lines.name.clone(),
+            file: self.places.name(origin.source).to_owned(),
             line: before + u64::from(origin.line) + 1,
         }
+    }
+
+    /// The file and the line number of the event `identity`, which was read at `origin`: its first
+    /// place, whichever of its copies was read first.
+    #[must_use]
+    pub fn resolve_event(&self, identity: u64, origin: Origin) -> Place {
+        let twin = self.places.twins.get(&identity);
+        self.resolve(twin.map_or(origin, |twin| origin.min(*twin)))
     }
 }
 
@@ -165,7 +191,7 @@ mod tests {
         other.add_chunk(7, 0, 10);
         other.add_chunk(7, 400, 20);
         places += other;
-        let place = places.resolve(Origin {
+        let place = places.lookup().resolve(Origin {
             source: 7,
             chunk: 900,
             line: 2,

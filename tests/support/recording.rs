@@ -93,7 +93,7 @@ pub(crate) fn judged(
     let context = Context {
         settings: &settings,
         log: &log,
-        places: &places,
+        places: &places.lookup(),
     };
     let findings = detectors.finish(&context, wanted);
     for f in &findings {
