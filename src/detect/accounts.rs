@@ -25,6 +25,8 @@ pub struct PerAccount<T> {
     by_key: HashTable<u32>,
     /// Who was seen in each seat, and the number of the entry.
     seats: Vec<Option<(Arc<Caller>, u32)>>,
+    /// Where keys of several parts are put together.
+    key: String,
 }
 
 impl<T: Merge> PerAccount<T> {
@@ -32,6 +34,17 @@ impl<T: Merge> PerAccount<T> {
     pub fn note(&mut self, key: &str, change: impl FnOnce(&mut T)) {
         let at = self.place(key);
         self.change(at, change);
+    }
+
+    /// [`PerAccount::note`] with a key that is made of `parts`.
+    pub(super) fn note_parts(&mut self, parts: &[&str], change: impl FnOnce(&mut T)) {
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        for part in parts {
+            key.push_str(part);
+        }
+        self.note(&key, change);
+        self.key = key;
     }
 
     /// [`PerAccount::note`] with the user name of `request`.
@@ -136,6 +149,7 @@ impl<T> Default for PerAccount<T> {
             entries: Vec::new(),
             by_key: HashTable::new(),
             seats: Vec::new(),
+            key: String::new(),
         }
     }
 }

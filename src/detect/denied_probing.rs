@@ -152,7 +152,7 @@ impl Detector for DeniedProbing {
             return;
         }
         let probe = Probe::of(event);
-        self.users.note(&user.read(), |refused| {
+        self.users.note_user(event, |refused| {
             refused.activity.add(probe, event);
             let permission = permission(event);
             refused.permissions.add(&[&permission], probe, event);

@@ -18,9 +18,11 @@ pub(super) struct Grants {
 impl Grants {
     /// Takes note of what let `event` through, if the log says so.
     pub(super) fn add(&mut self, event: &Request<'_>) {
-        let reason = event.annotation("authorization.k8s.io/reason");
-        if let Some(reason) = reason.filter(|reason| !reason.is_empty() && event.succeeded()) {
-            self.reasons.add(&reason.read(), event);
+        if let Some((_, reason)) = &event.notes.reason
+            && !reason.is_empty()
+            && event.succeeded()
+        {
+            self.reasons.add(reason, event);
         }
     }
 

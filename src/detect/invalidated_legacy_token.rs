@@ -148,8 +148,10 @@ impl Detector for InvalidatedLegacyToken {
     fn observe(&mut self, event: &Request<'_>) {
         if event.user.name.is_empty() {
             if event.code == Some(401)
-                && let Some((hash, name)) = caller(event)
-                && let Some(refusals) = self.refused.slot(hash, || name)
+                && let Some(address) = event.caller.address.as_deref()
+                && let Some(refusals) = self
+                    .refused
+                    .slot(event.caller.client_hash, || name(address, event))
             {
                 refusals.add(event);
             }
@@ -158,8 +160,8 @@ impl Detector for InvalidatedLegacyToken {
         if event.service_account().is_some()
             && let Some(token) = &event.notes.token
         {
-            let key = format!("{}\n{}", event.user.name, token.secret);
-            self.tokens.note(&key, |uses| uses.add(token, event));
+            let key = [event.user_name(), "\n", &token.secret];
+            self.tokens.note_parts(&key, |uses| uses.add(token, event));
         }
         if deed::is_write(event) && event.succeeded() && !event.is_dry_run() {
             self.note_write(event);
@@ -206,12 +208,9 @@ impl Detector for InvalidatedLegacyToken {
     }
 }
 
-/// Where an event came from, and the hash of it; `None` if the log does not say: callers that are not known are
-/// not one.
-fn caller(event: &Request<'_>) -> Option<(u64, String)> {
-    let caller = event.caller;
-    let address = caller.address.as_deref()?;
-    Some((caller.client_hash, format!("{address}\t{}", caller.agent)))
+/// What a caller is called. Where the log has no address there is none: callers that are not known are not one.
+fn name(address: &str, event: &Request<'_>) -> String {
+    format!("{address}\t{}", event.caller.agent)
 }
 
 impl InvalidatedLegacyToken {
@@ -310,8 +309,10 @@ impl Uses {
             self.said.add(event);
             return;
         }
-        if let Some((hash, name)) = caller(event)
-            && let Some(seen) = self.callers.slot(hash, || name)
+        if let Some(address) = event.caller.address.as_deref()
+            && let Some(seen) = self
+                .callers
+                .slot(event.caller.client_hash, || name(address, event))
         {
             seen.add(event);
         }

@@ -117,8 +117,8 @@ impl Detector for LegacyToken {
         if event.service_account().is_none() {
             return;
         }
-        let key = format!("{}\n{}", event.user.name, token.secret);
-        self.tokens.note(&key, |uses| uses.add(token, event));
+        let key = [event.user_name(), "\n", &token.secret];
+        self.tokens.note_parts(&key, |uses| uses.add(token, event));
     }
 
     fn merge(&mut self, other: Self) {

@@ -21,9 +21,20 @@ impl Mark {
         }
     }
 
+    pub(super) const fn word(&self) -> &'static str {
+        self.word
+    }
+
     /// Whether the word stands in `text`.
     pub(super) fn is_in(&self, text: &str) -> bool {
         let finder = self.finder.get_or_init(|| Finder::new(self.word));
         finder.find(text.as_bytes()).is_some()
     }
+
+    /// Whether the word stands in this JSON, or may be hidden there by an escape by number.
+    pub(super) fn may_be_in(&self, json: &str) -> bool {
+        self.is_in(json) || ESCAPE.is_in(json)
+    }
 }
+
+static ESCAPE: Mark = Mark::new("\\u");

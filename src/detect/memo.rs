@@ -28,8 +28,9 @@ use super::{
     not_a_token::Way,
     policy_view::{Class, Doing, Signs},
     request::Request,
+    stale_token,
 };
-use table::Table;
+use table::{InLine, Table};
 
 /// Written of requests that took more than half a second, each with a time of its own (FACTS 2).
 static LATENCY: Mark = Mark::new("apiserver.latency.k8s.io/");
@@ -46,7 +47,7 @@ impl Request<'_> {
     /// Whether caller, kind, annotations and namespace are all short enough to be known the next time.
     pub(super) fn has_known_parts(&self) -> bool {
         self.caller.seat < PLACES
-            && self.kind.text() <= LONGEST
+            && self.kind.in_line.len() <= LONGEST
             && self.notes.in_line.len() <= LONGEST
             && self
                 .namespace
@@ -57,8 +58,8 @@ impl Request<'_> {
     pub(super) fn new_text(&self) -> usize {
         let new = |users: usize, text: usize| if users == 1 { text } else { 0 };
         let (caller, kind, notes) = (self.caller, self.kind, self.notes);
-        new(Arc::strong_count(caller), caller.text())
-            + new(Arc::strong_count(kind), kind.text())
+        new(Arc::strong_count(caller), caller.in_line.len())
+            + new(Arc::strong_count(kind), kind.in_line.len())
             + new(Arc::strong_count(notes), notes.in_line.len())
     }
 }
@@ -86,17 +87,28 @@ impl Memo {
 }
 
 /// Who called, with which credential, from where and as what.
+///
+/// What every event asks for stands first, in one line of the cache; so in [`Kind`] and [`Notes`].
 #[derive(Debug)]
+#[repr(C, align(64))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each answers another detector's question"
 )]
 pub(super) struct Caller {
     /// `user`, `sourceIPs` and `userAgent` as they stand in the line.
-    in_line: [Box<str>; 3],
+    in_line: InLine<3>,
     /// Where it is known: the same for no other caller at that time.
     pub(super) seat: usize,
     pub(super) aspects: Aspects,
+    /// Whether it is a controller of kube-controller-manager's.
+    pub(super) is_controller: bool,
+    /// Whether it calls itself by the name of a tool that people use.
+    pub(super) is_tool: bool,
+    /// Whether the user is called like a ServiceAccount, be it a possible name or not.
+    pub(super) named_like_account: bool,
+    /// Whether `extra` is missing, as it is with legacy tokens.
+    pub(super) lacks_extra: bool,
     pub(super) user: Box<str>,
     /// Where the namespace ends in the user name, if it is a ServiceAccount's.
     namespace_end: Option<usize>,
@@ -109,14 +121,6 @@ pub(super) struct Caller {
     /// How a ServiceAccount's name came.
     pub(super) way: Way,
     pub(super) signs: Signs,
-    /// Whether `extra` is missing, as it is with legacy tokens.
-    pub(super) lacks_extra: bool,
-    /// Whether it is a controller of kube-controller-manager's.
-    pub(super) is_controller: bool,
-    /// Whether it calls itself by the name of a tool that people use.
-    pub(super) is_tool: bool,
-    /// Whether the user is called like a ServiceAccount, be it a possible name or not.
-    pub(super) named_like_account: bool,
     /// [`keyed::hash`] of the user name, of the address (empty if there is none), of the agent, and of both.
     pub(super) user_hash: u64,
     pub(super) address_hash: u64,
@@ -147,7 +151,7 @@ impl Caller {
         table.get(
             in_line,
             0,
-            |known| known.in_line.iter().zip(in_line).all(|(a, b)| **a == *b),
+            |known| known.in_line.is(in_line),
             |seat| Self::of(event, in_line, seat),
         )
     }
@@ -173,7 +177,7 @@ impl Caller {
             is_controller,
             is_tool: clients::tool(&agent).is_some(),
             lacks_extra: event.user.extra.is_empty(),
-            in_line: in_line.map(Box::from),
+            in_line: InLine::new(in_line),
             seat,
             aspects: Aspects::of_caller(event),
             namespace_end: account.map(|a| ServiceAccount::PREFIX.len() + a.namespace.len()),
@@ -202,10 +206,6 @@ impl Caller {
         }
     }
 
-    fn text(&self) -> usize {
-        self.in_line.iter().map(|text| text.len()).sum()
-    }
-
     /// The ServiceAccount, if it is one.
     pub(super) fn account(&self) -> Option<ServiceAccount<'_>> {
         let end = self.namespace_end?;
@@ -228,9 +228,10 @@ impl Caller {
 
 /// What was asked for, by verb, resource and status: what a request did, but for whose object it was.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Kind {
     /// Verb, resource, group and subresource as they stand in the line; verb and URI where there is no resource.
-    in_line: [Box<str>; 4],
+    in_line: InLine<4>,
     pub(super) code: Option<u16>,
     pub(super) on_object: bool,
     pub(super) aspects: Aspects,
@@ -253,10 +254,6 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    fn text(&self) -> usize {
-        self.in_line.iter().map(|text| text.len()).sum()
-    }
-
     fn known<'m>(table: &'m mut Table<Self>, event: &Event<'_>) -> &'m Arc<Self> {
         let verb = event.verb.literal();
         let in_line = match event.object {
@@ -273,17 +270,14 @@ impl Kind {
         table.get(
             in_line,
             number,
-            |known| {
-                (known.code, known.on_object) == (code, on_object)
-                    && known.in_line.iter().zip(in_line).all(|(a, b)| **a == *b)
-            },
+            |known| (known.code, known.on_object) == (code, on_object) && known.in_line.is(in_line),
             |_| {
                 let habit = habits::habit(event);
                 let words = deed::describe(event);
                 let shown = event.code.map(|code| code.to_string());
                 let shown = shown.as_deref().unwrap_or("none");
                 Self {
-                    in_line: in_line.map(Box::from),
+                    in_line: InLine::new(in_line),
                     code,
                     on_object,
                     aspects: Aspects::of_kind(event),
@@ -306,14 +300,17 @@ impl Kind {
 
 /// What the annotations say.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Notes {
-    in_line: Box<str>,
+    in_line: InLine<1>,
     pub(super) aspects: Aspects,
     /// Whether the authorizer said no, and whether it said yes.
     pub(super) forbid: bool,
     pub(super) allow: bool,
     /// Whether they say something that hardly two requests have in common.
     pub(super) is_singular: bool,
+    /// Whether the token is stale (FACTS 2).
+    pub(super) stale: bool,
     /// `authorization.k8s.io/reason`, as it stands in the line, and what it means.
     pub(super) reason: Option<(Box<str>, Box<str>)>,
     /// The legacy token that the request came with.
@@ -327,14 +324,15 @@ impl Notes {
         table.get(
             [in_line],
             0,
-            |known| *known.in_line == *in_line,
+            |known| known.in_line.is([in_line]),
             |_| {
                 let decision = event.annotation("authorization.k8s.io/decision");
                 let reason = event.annotation("authorization.k8s.io/reason");
                 Self {
-                    in_line: Box::from(in_line),
+                    in_line: InLine::new([in_line]),
                     aspects: Aspects::of_notes(event),
                     token: Token::of(event),
+                    stale: event.annotation(stale_token::ANNOTATION).is_some(),
                     signs: Signs::of_notes(event),
                     forbid: decision.is_some_and(|decision| decision == "forbid"),
                     allow: decision.is_some_and(|decision| decision == "allow"),
@@ -350,7 +348,7 @@ impl Notes {
 /// The namespace of an object.
 #[derive(Debug)]
 pub(super) struct Namespace {
-    in_line: Box<str>,
+    in_line: InLine<1>,
     escaped: bool,
     /// `*` for objects in none, and for all namespaces at once.
     pub(super) shown: Name,
@@ -364,9 +362,9 @@ impl Namespace {
         let known = table.get(
             [in_line],
             u64::from(escaped),
-            |known| known.escaped == escaped && *known.in_line == *in_line,
+            |known| known.escaped == escaped && known.in_line.is([in_line]),
             |_| Self {
-                in_line: Box::from(in_line),
+                in_line: InLine::new([in_line]),
                 escaped,
                 shown: Name::new(activity::namespace(&name.read())),
             },

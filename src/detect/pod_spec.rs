@@ -6,10 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 
-use super::body::{self, Body, nullable};
+use super::{
+    body::{self, Body, nullable},
+    mark::Mark,
+};
 
 pub(super) use gravity::Gravity;
 use gravity::{of_capability, of_host_path, of_violations};
+
+/// What Pod Security admission has against a pod.
+static VIOLATIONS: Mark = Mark::new("pod-security.kubernetes.io/audit-violations");
 
 /// A written pod, or pod template of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +172,10 @@ impl PodWrite {
         } else {
             body::stored::<Stored>(event)
         };
-        let violations = event.annotation("pod-security.kubernetes.io/audit-violations");
+        let violations = VIOLATIONS
+            .may_be_in(event.annotations.json())
+            .then(|| event.annotation(VIOLATIONS.word()))
+            .flatten();
         let (stored, source) = match (body, violations) {
             (Body::Said(stored), _) => (stored, Source::Body),
             (_, Some(_)) => (Stored::default(), Source::Annotation),

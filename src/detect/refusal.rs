@@ -4,6 +4,11 @@ use std::borrow::Cow;
 
 use crate::event::Event;
 
+use super::{mark::Mark, request::Request};
+
+/// What the verb of a refused impersonation starts with.
+static IMPERSONATE: Mark = Mark::new("impersonate");
+
 /// What kube-apiserver says when it refuses (apiserver `pkg/endpoints/handlers/responsewriters/errors.go`):
 /// `users "bob" is forbidden: User "alice" cannot impersonate resource "users" in API group "" at the cluster
 /// scope`. Since Kubernetes 1.24 the log has it (FACTS 1.1).
@@ -21,19 +26,21 @@ pub(super) struct Refusal {
 
 /// Whether `event` was refused for want of a right of whoever sent it: not by admission, which comes after
 /// authorization (decision `allow`, FACTS 10), and not because of impersonation.
-pub(super) fn lacks_right(event: &Event<'_>) -> bool {
-    event.code == Some(403)
-        && event.impersonated_user.is_none()
-        && event
-            .annotation("authorization.k8s.io/decision")
-            .is_none_or(|decision| decision != "allow")
-        && impersonation_refused(event).is_none()
+pub(super) fn lacks_right(request: &Request<'_>) -> bool {
+    request.code == Some(403)
+        && request.impersonated_user.is_none()
+        && !request.notes.allow
+        && impersonation_refused(request).is_none()
 }
 
 /// What `event` was to impersonate, if that was refused: there is no `impersonatedUser` and no authorization
 /// annotation then, and the message is the only trace (FACTS 1.3).
 pub(super) fn impersonation_refused(event: &Event<'_>) -> Option<Refusal> {
     if event.code != Some(403) || event.impersonated_user.is_some() {
+        return None;
+    }
+    // Nearly no message has the word; only an escape by number could hide it.
+    if !IMPERSONATE.may_be_in(event.status.json()) {
         return None;
     }
     let message = event.status.get("message")?.text()?.read();

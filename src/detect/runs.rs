@@ -49,11 +49,9 @@ const MOST_TEXT: usize = 16 << 20;
 /// Requests that are alike, collected for the detectors that take them as runs.
 #[derive(Debug, Default)]
 pub struct Runs {
-    begun: Vec<Begun>,
-    /// Of each run what few of its requests touch.
+    begun: HashTable<Begun>,
+    /// Of each run, by number, what few of its requests touch.
     details: Vec<Details>,
-    /// Their numbers, by hash.
-    by_hash: HashTable<u32>,
     /// Bytes of text that are in use by runs.
     text: usize,
     /// Of every request its run, and its second, counted from `base`.
@@ -61,10 +59,11 @@ pub struct Runs {
     base: i64,
 }
 
-/// A run in the making.
+/// A run in the making: one line of the cache.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Begun {
+    number: u32,
     caller: Arc<Caller>,
     kind: Arc<Kind>,
     notes: Arc<Notes>,
@@ -142,33 +141,34 @@ impl Runs {
     }
 
     fn show(mut self, detectors: &mut Detectors) {
-        let mut order: Vec<usize> = (0..self.begun.len()).collect();
-        let caller = |begun: &[Begun], at: usize| Arc::as_ptr(&begun[at].caller);
-        order.sort_unstable_by_key(|&at| caller(&self.begun, at));
-        let seconds = self.seconds_in(&order);
+        let mut begun: Vec<Begun> = std::mem::take(&mut self.begun).into_iter().collect();
+        begun.sort_unstable_by_key(|run| Arc::as_ptr(&run.caller));
+        let seconds = self.seconds_in(&begun);
         let mut seconds = seconds.as_slice();
-        for runs in order.chunk_by(|&a, &b| caller(&self.begun, a) == caller(&self.begun, b)) {
-            let requests = runs.iter().map(|&at| self.begun[at].count as usize);
+        for runs in begun.chunk_by(|a, b| Arc::ptr_eq(&a.caller, &b.caller)) {
+            let requests = runs.iter().map(|run| run.count as usize);
             let (mut own, after) = seconds.split_at(requests.sum());
             seconds = after;
-            detectors.observe_presence(&self.presence(runs, own));
-            for &at in runs {
-                let (its, after) = own.split_at(self.begun[at].count as usize);
+            if let Some(presence) = self.presence(runs, own) {
+                detectors.observe_presence(&presence);
+            }
+            for run in runs {
+                let (its, after) = own.split_at(run.count as usize);
                 own = after;
-                let firsts = std::mem::take(&mut self.details[at].firsts);
+                let firsts = std::mem::take(&mut self.details[run.number as usize].firsts);
                 let its = its.iter().map(|&second| self.base + i64::from(second));
-                detectors.observe_run(&self.begun[at].finish(firsts, its));
+                detectors.observe_run(&run.finish(firsts, its));
             }
         }
     }
 
     /// The seconds of all requests, run by run in this order, and in each run as they arrived.
-    fn seconds_in(&self, order: &[usize]) -> Vec<i32> {
-        let mut places = vec![0; self.begun.len()];
+    fn seconds_in(&self, begun: &[Begun]) -> Vec<i32> {
+        let mut places = vec![0; begun.len()];
         let mut next = 0;
-        for &at in order {
-            places[at] = next;
-            next += self.begun[at].count as usize;
+        for run in begun {
+            places[run.number as usize] = next;
+            next += run.count as usize;
         }
         let mut seconds = vec![0; self.arrivals.len()];
         for &(run, second) in &self.arrivals {
@@ -180,54 +180,57 @@ impl Runs {
     }
 
     /// What `runs` of one caller come to, whose requests arrived in `seconds`.
-    fn presence(&self, runs: &[usize], seconds: &[i32]) -> Presence {
+    fn presence(&self, runs: &[Begun], seconds: &[i32]) -> Option<Presence> {
         let mut did = [0; Deed::ALL.len()];
         let mut firsts: Vec<Entry> = Vec::new();
-        for &at in runs {
-            did[self.begun[at].form.deed as usize] += u64::from(self.begun[at].count);
-            for entry in &self.details[at].firsts {
+        for run in runs {
+            did[run.form.deed as usize] += u64::from(run.count);
+            for entry in &self.details[run.number as usize].firsts {
                 if firsts.len() < FIRSTS || firsts.last().is_some_and(|last| entry < last) {
                     insert(&mut firsts, entry.clone());
                     firsts.truncate(FIRSTS);
                 }
             }
         }
-        let newest = runs.iter().max_by_key(|&&at| self.begun[at].last);
-        let newest = &self.begun[*newest.unwrap_or(&runs[0])];
         let mut sorted = seconds.to_vec();
         sorted.sort_unstable();
         let seconds = sorted.iter().map(|&second| self.base + i64::from(second));
-        Presence {
-            caller: Arc::clone(&newest.caller),
-            batch: Batch::new(newest.last, firsts, seconds),
+        let last = runs.iter().map(|run| run.last).max()?;
+        Some(Presence {
+            caller: Arc::clone(&runs.first()?.caller),
+            batch: Batch::new(last, firsts, seconds),
             did,
-        }
+        })
     }
 
     /// Counts `request` in the run of those that are like it.
     fn join(&mut self, detectors: &mut Detectors, request: &Request<'_>, time: Timestamp) {
-        let form = Form::of(request);
-        let hash = hash_of(request, form);
-        let is_like = |&at: &u32| self.begun[at as usize].is_like(request, form);
-        let known = self.by_hash.find(hash, is_like).copied();
-        let second = i32::try_from(time.seconds().saturating_sub(self.base)).ok();
-        let full = self.arrivals.len() >= MOST_REQUESTS
-            || known.is_none() && (self.begun.len() >= MOST || self.text >= MOST_TEXT);
-        let (at, second) = match (known, second) {
-            (Some(at), Some(second)) if !full => (at, second),
-            (None, Some(second)) if !full => (self.begin(request, form, hash), second),
+        let second = i32::try_from(time.seconds().saturating_sub(self.base));
+        let second = match second {
+            Ok(second) if self.arrivals.len() < MOST_REQUESTS => second,
             _ => {
                 self.settle(detectors);
                 self.base = time.seconds();
-                (self.begin(request, form, hash), 0)
+                0
             }
         };
-        self.arrivals.push((at, second));
-        let run = &mut self.begun[at as usize];
+        let form = Form::of(request);
+        let hash = hash_of(request, form);
+        let run = match self.begun.find_mut(hash, |run| run.is_like(request, form)) {
+            Some(run) => run,
+            None => {
+                if self.details.len() >= MOST || self.text >= MOST_TEXT {
+                    self.settle(detectors);
+                }
+                self.text += request.new_text();
+                begin((&mut self.begun, &mut self.details), request, form, hash)
+            }
+        };
         run.count += 1;
         run.last = run.last.max(time);
+        self.arrivals.push((run.number, second));
         if time <= run.first_until {
-            let firsts = &mut self.details[at as usize].firsts;
+            let firsts = &mut self.details[run.number as usize].firsts;
             insert(firsts, Entry::at(Some(time), request));
             firsts.truncate(FIRSTS);
             if let Some(third) = firsts.get(FIRSTS - 1) {
@@ -235,33 +238,36 @@ impl Runs {
             }
         }
     }
+}
 
-    /// Begins the run of `request`; says where it stands.
-    fn begin(&mut self, request: &Request<'_>, form: Form, hash: u64) -> u32 {
-        self.text += request.new_text();
-        #[expect(clippy::cast_possible_truncation, reason = "at most MOST")]
-        let at = self.begun.len() as u32;
-        self.begun.push(Begun {
-            caller: Arc::clone(request.caller),
-            kind: Arc::clone(request.kind),
-            notes: Arc::clone(request.notes),
-            namespace: request.namespace.cloned(),
-            form,
-            aspects: request.aspects(),
-            count: 0,
-            last: Timestamp::from_micros(i64::MIN),
-            first_until: Timestamp::from_micros(i64::MAX),
-        });
-        self.details.push(Details {
-            hash,
-            // Many stay alone; a vector would begin with room for four.
-            firsts: Vec::with_capacity(1),
-        });
-        let details = &self.details;
-        self.by_hash
-            .insert_unique(hash, at, |&at| details[at as usize].hash);
-        at
-    }
+/// Begins the run of `request`.
+fn begin<'a>(
+    (begun, details): (&'a mut HashTable<Begun>, &mut Vec<Details>),
+    request: &Request<'_>,
+    form: Form,
+    hash: u64,
+) -> &'a mut Begun {
+    #[expect(clippy::cast_possible_truncation, reason = "at most MOST")]
+    let number = details.len() as u32;
+    details.push(Details {
+        hash,
+        // Many stay alone; a vector would begin with room for four.
+        firsts: Vec::with_capacity(1),
+    });
+    let run = Begun {
+        number,
+        caller: Arc::clone(request.caller),
+        kind: Arc::clone(request.kind),
+        notes: Arc::clone(request.notes),
+        namespace: request.namespace.cloned(),
+        form,
+        aspects: request.aspects(),
+        count: 0,
+        last: Timestamp::from_micros(i64::MIN),
+        first_until: Timestamp::from_micros(i64::MAX),
+    };
+    let hash_of = |run: &Begun| details[run.number as usize].hash;
+    begun.insert_unique(hash, run, hash_of).into_mut()
 }
 
 impl Begun {

@@ -89,7 +89,7 @@ about! {
 /// `pkg/serviceaccount/claims.go`, `WarnOnlyBoundTokenExpirationSeconds`).
 const WARNED_AFTER: u64 = 3607;
 const DAY: u64 = 86_400;
-const ANNOTATION: &str = "authentication.k8s.io/stale-token";
+pub(super) const ANNOTATION: &str = "authentication.k8s.io/stale-token";
 
 /// How long stale tokens live, and when their end is near.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ impl Detector for StaleToken {
     const INTEREST: Interest = Interest::all(Aspects::ACCOUNT.and(Aspects::TOKEN_MARK));
 
     fn observe(&mut self, event: &Request<'_>) {
-        if event.service_account().is_none() {
+        if event.service_account().is_none() || !event.notes.stale {
             return;
         }
         if let Some(note) = event.annotation(ANNOTATION) {

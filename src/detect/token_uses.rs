@@ -3,10 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::{Event, ServiceAccount},
-    finding::Timestamp,
-};
+use crate::{event::ServiceAccount, finding::Timestamp};
 
 use super::{Aspects, Interest, PerAccount, Request, Series};
 
@@ -52,17 +49,15 @@ impl TokenUses {
         if let Some(token) = &event.notes.token {
             self.note(Kind::Legacy, &token.secret, event);
         }
-        if event
-            .annotation("authentication.k8s.io/stale-token")
-            .is_some()
-        {
+        if event.notes.stale {
             self.note(Kind::Stale, "", event);
         }
     }
 
-    fn note(&mut self, kind: Kind, secret: &str, event: &Event<'_>) {
-        let key = format!("{}\n{}\n{secret}", kind.as_str(), event.user.name);
-        self.uses.note(&key, |series| series.add(event.time()));
+    fn note(&mut self, kind: Kind, secret: &str, event: &Request<'_>) {
+        let key = [kind.as_str(), "\n", event.user_name(), "\n", secret];
+        self.uses
+            .note_parts(&key, |series| series.add(event.time()));
     }
 
     /// Adds what another part has counted.

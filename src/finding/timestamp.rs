@@ -56,32 +56,56 @@ impl Timestamp {
     }
 }
 
+/// The highest bit of each of eight bytes.
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
+/// Eight characters of a time.
+#[derive(Clone, Copy)]
+struct Form {
+    /// The characters, with zeros for all digits: what differs is the digits' values.
+    zeros: u64,
+    /// What makes the highest bit of a byte 1, added to a value that is larger than 9, or than 0 where there is no digit.
+    most: u64,
+}
+
+impl Form {
+    const fn new(zeros: &[u8; 8]) -> Self {
+        let mut most = [0x7f; 8];
+        let mut at = 0;
+        while at < 8 {
+            if zeros[at] == b'0' {
+                most[at] -= 9;
+            }
+            at += 1;
+        }
+        Self {
+            zeros: u64::from_le_bytes(*zeros),
+            most: u64::from_le_bytes(most),
+        }
+    }
+}
+
 /// Reads exactly `2006-01-02T15:04:05.000000Z`, the one form that kube-apiserver writes.
 fn parse_micro_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 27] = text.try_into().ok()?;
-    // All at once, and one decision for all: a branch for each byte costs three times as much.
+    // Eight bytes at a time, and one decision for all: a branch for each byte costs ten times as much.
     let mut wrong = 0;
-    for (at, byte) in [
-        (4, b'-'),
-        (7, b'-'),
-        (10, b'T'),
-        (13, b':'),
-        (16, b':'),
-        (19, b'.'),
-        (26, b'Z'),
-    ] {
-        wrong |= text[at] ^ byte;
-    }
-    let mut digit = |at: usize| {
-        let digit = text[at].wrapping_sub(b'0');
-        wrong |= u8::from(digit > 9);
-        i64::from(digit)
+    // Of the eight bytes from `from` on, the two-digit number at each place.
+    let mut pairs = |from: usize, form: Form| {
+        let bytes = text[from..].first_chunk().unwrap_or(&[0; 8]);
+        let digits = u64::from_le_bytes(*bytes) ^ form.zeros;
+        wrong |= (digits.wrapping_add(form.most) | digits) & HIGHEST;
+        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+        move |at: u32| i64::from((pairs >> (8 * at)) as u8)
     };
-    let mut two = |at: usize| digit(at) * 10 + digit(at + 1);
-    let year = two(0) * 100 + two(2);
-    let (month, day) = (two(5), two(8));
-    let (hour, minute, second) = (two(11), two(14), two(17));
-    let micros = (two(20) * 100 + two(22)) * 100 + two(24);
+    let date = pairs(0, const { Form::new(b"0000-00-") });
+    let time = pairs(8, const { Form::new(b"00T00:00") });
+    let fraction = pairs(16, const { Form::new(b":00.0000") });
+    let end = pairs(19, const { Form::new(b".000000Z") });
+    let year = date(0) * 100 + date(2);
+    let (month, day) = (date(5), time(0));
+    let (hour, minute, second) = (time(3), time(6), fraction(1));
+    let micros = (end(1) * 100 + end(3)) * 100 + end(5);
     if wrong != 0 {
         return None;
     }

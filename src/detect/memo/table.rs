@@ -60,6 +60,51 @@ fn last(text: &[u8]) -> &[u8] {
     text.last_chunk::<HASHED>().map_or(text, |last| last)
 }
 
+/// Parts of a line, one behind the other in memory: they are compared with those of every event.
+#[derive(Debug)]
+pub(super) struct InLine<const N: usize> {
+    text: Box<str>,
+    /// Where each of them ends. None is longer than [`LONGEST`], or it is not compared.
+    ends: [u32; N],
+}
+
+impl<const N: usize> InLine<N> {
+    pub(super) fn new(parts: [&str; N]) -> Self {
+        Self {
+            text: parts.concat().into_boxed_str(),
+            ends: ends(parts),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is(&self, parts: [&str; N]) -> bool {
+        let mut rest = self.text.as_bytes();
+        self.ends == ends(parts)
+            && parts.iter().all(|part| {
+                let (own, after) = rest.split_at(part.len().min(rest.len()));
+                rest = after;
+                own == part.as_bytes()
+            })
+    }
+
+    /// How long they are together, in bytes.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.text.len()
+    }
+}
+
+#[inline]
+fn ends<const N: usize>(parts: [&str; N]) -> [u32; N] {
+    let mut ends = [0; N];
+    let mut end = 0_u32;
+    for (known, part) in ends.iter_mut().zip(parts) {
+        end = end.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
+        *known = end;
+    }
+    ends
+}
+
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
