@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Text};
@@ -191,30 +192,24 @@ fn first_segment(uri: &str) -> &str {
     path.split('/').nth(1).unwrap_or("")
 }
 
-/// Whether the query of `event`'s URI has a parameter whose name and value `wanted` accepts.
-pub(super) fn has_parameter(event: &Event<'_>, wanted: impl FnMut(&str, &str) -> bool) -> bool {
-    has_parameter_in(&event.request_uri.read(), wanted)
-}
-
-fn has_parameter_in(uri: &str, mut wanted: impl FnMut(&str, &str) -> bool) -> bool {
-    let query = uri.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').any(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        wanted(key, value)
+/// The parameters of the query of `uri`, by name and value, as they stand there.
+pub(super) fn parameters(uri: &str) -> impl Iterator<Item = (&str, &str)> {
+    let cut = |text: &'_ str, byte: u8| memchr(byte, text.as_bytes());
+    let mut rest = cut(uri, b'?').and_then(|at| uri.get(at + 1..));
+    std::iter::from_fn(move || {
+        let query = rest?;
+        let end = cut(query, b'&');
+        rest = end.and_then(|at| query.get(at + 1..));
+        let pair = query.get(..end.unwrap_or(query.len()))?;
+        let value = cut(pair, b'=').and_then(|at| Some((pair.get(..at)?, pair.get(at + 1..)?)));
+        Some(value.unwrap_or((pair, "")))
     })
 }
 
-/// The value of the parameter `name` of `event`'s URI, as it stands there; the first one if there are several.
-pub(super) fn parameter(event: &Event<'_>, name: &str) -> Option<String> {
-    let mut found = None;
-    has_parameter(event, |key, value| {
-        let matches = key == name;
-        if matches {
-            found = Some(value.to_owned());
-        }
-        matches
-    });
-    found
+/// The value of the parameter `name` of `uri`, as it stands there; the first one if there are several.
+pub(super) fn parameter<'a>(uri: &'a str, name: &str) -> Option<&'a str> {
+    let mut named = parameters(uri).filter(|(key, _)| *key == name);
+    named.next().map(|(_, value)| value)
 }
 
 /// What the roles system:discovery and system:public-info-viewer give to everybody (kubernetes
@@ -254,5 +249,5 @@ pub(super) fn enters_pod(event: &Event<'_>) -> bool {
 
 /// Whether the query of `uri` asks for a dry run.
 pub(super) fn is_dry_run(uri: &str) -> bool {
-    has_parameter_in(uri, |name, value| name == "dryRun" && value == "All")
+    parameters(uri).any(|parameter| parameter == ("dryRun", "All"))
 }

@@ -83,10 +83,10 @@ fn pod_hash(namespace: &str, name: &str) -> u64 {
 
 /// Whether the deletion has no grace period: in the URI, or in the body where the level has it.
 fn is_final(event: &Request<'_>) -> bool {
-    let zero = |name: &str, value: &str| name == "gracePeriodSeconds" && value == "0";
+    let is_zero = |parameter| parameter == ("gracePeriodSeconds", "0");
     let body = event.request_body.and_then(Value::object);
     let asked = body.and_then(|body| body.get("gracePeriodSeconds"));
-    deed::has_parameter(event, zero) || asked.is_some_and(|seconds| seconds.json() == "0")
+    deed::parameters(event.uri()).any(is_zero) || asked.is_some_and(|seconds| seconds.json() == "0")
 }
 
 /// The UID of the pod: what the deletion was made conditional on, or what came back.

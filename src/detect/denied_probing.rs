@@ -14,7 +14,7 @@ use super::{
     activity::Activity,
     advice::{end_tokens, pods_of, rights_of, step},
     caller::{SHOWN, subject},
-    deed::{self, has_parameter, permission},
+    deed::{self, permission},
     distinct::{Burst, Distinct, Habit, Seen},
     draft::draft,
     judge::Graded,
@@ -187,7 +187,7 @@ impl Merge for Refused {
 
 impl Probe {
     fn of(event: &Request<'_>) -> Self {
-        let versioned = || has_parameter(event, |name, _| name == "resourceVersion");
+        let versioned = || deed::parameter(event.uri(), "resourceVersion").is_some();
         if event.verb == "watch" || event.verb == "list" && versioned() {
             return Self::Informer;
         }

@@ -91,10 +91,6 @@ impl Memo {
 /// What every event asks for stands first, in one line of the cache; so in [`Kind`] and [`Notes`].
 #[derive(Debug)]
 #[repr(C, align(64))]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each answers another detector's question"
-)]
 pub(super) struct Caller {
     /// `user`, `sourceIPs` and `userAgent` as they stand in the line.
     in_line: InLine<3>,

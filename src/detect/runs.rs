@@ -216,15 +216,15 @@ impl Runs {
         };
         let form = Form::of(request);
         let hash = hash_of(request, form);
-        let run = match self.begun.find_mut(hash, |run| run.is_like(request, form)) {
-            Some(run) => run,
-            None => {
-                if self.details.len() >= MOST || self.text >= MOST_TEXT {
-                    self.settle(detectors);
-                }
-                self.text += request.new_text();
-                begin((&mut self.begun, &mut self.details), request, form, hash)
+        let known = self.begun.find_mut(hash, |run| run.is_like(request, form));
+        let run = if let Some(run) = known {
+            run
+        } else {
+            if self.details.len() >= MOST || self.text >= MOST_TEXT {
+                self.settle(detectors);
             }
+            self.text += request.new_text();
+            begin((&mut self.begun, &mut self.details), request, form, hash)
         };
         run.count += 1;
         run.last = run.last.max(time);

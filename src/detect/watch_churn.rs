@@ -212,9 +212,9 @@ impl Reads {
 
 impl Churn {
     fn add_watch(&mut self, event: &Request<'_>) {
-        self.endings[Ending::of(event) as usize] += 1;
-        let asked = deed::parameter(event, "timeoutSeconds");
-        self.timeouts.add(asked.as_deref().unwrap_or("none"), event);
+        let asked = deed::parameter(event.uri(), "timeoutSeconds");
+        self.endings[Ending::of(event, asked) as usize] += 1;
+        self.timeouts.add(asked.unwrap_or("none"), event);
         self.add(event);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, Stage};
 
-use super::deed;
+use super::{deed, request::Request};
 
 /// How long a watch lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,12 +77,12 @@ pub(super) enum Ending {
 impl Ending {
     pub(super) const ALL: [Self; 3] = [Self::Asked, Self::Expired, Self::Cut];
 
-    pub(super) fn of(event: &Event<'_>) -> Self {
+    /// How `event` ended, which `asked` for so many seconds.
+    pub(super) fn of(event: &Event<'_>, asked: Option<&str>) -> Self {
         if event.code == Some(410) {
             return Self::Expired;
         }
         let lasted = event.duration().map(|micros| micros / 1_000_000);
-        let asked = deed::parameter(event, "timeoutSeconds");
         let asked = asked.and_then(|seconds| seconds.parse::<i64>().ok());
         match (lasted, asked) {
             (Some(lasted), Some(asked)) if asked > 0 && lasted >= asked => Self::Asked,
@@ -111,11 +111,10 @@ impl Ending {
 
 /// Whether `event` is a list of everything, read from etcd's latest state: no name, no limit, no
 /// continue, no resourceVersion.
-pub(super) fn lists_all(event: &Event<'_>) -> bool {
+pub(super) fn lists_all(event: &Request<'_>) -> bool {
     let bounds = ["resourceVersion", "limit", "continue"];
     event.verb == "list"
         && event.object.is_some_and(|object| object.name.is_empty())
-        && !deed::has_parameter(event, |name, value| {
-            bounds.contains(&name) && !value.is_empty()
-        })
+        && !deed::parameters(event.uri())
+            .any(|(name, value)| bounds.contains(&name) && !value.is_empty())
 }

@@ -69,7 +69,7 @@ struct Form {
 }
 
 impl Form {
-    const fn new(zeros: &[u8; 8]) -> Self {
+    const fn new(zeros: [u8; 8]) -> Self {
         let mut most = [0x7f; 8];
         let mut at = 0;
         while at < 8 {
@@ -79,7 +79,7 @@ impl Form {
             at += 1;
         }
         Self {
-            zeros: u64::from_le_bytes(*zeros),
+            zeros: u64::from_le_bytes(zeros),
             most: u64::from_le_bytes(most),
         }
     }
@@ -96,12 +96,13 @@ fn parse_micro_time(text: &[u8]) -> Option<i64> {
         let digits = u64::from_le_bytes(*bytes) ^ form.zeros;
         wrong |= (digits.wrapping_add(form.most) | digits) & HIGHEST;
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-        move |at: u32| i64::from((pairs >> (8 * at)) as u8)
+        let pairs = pairs.to_le_bytes();
+        move |at: usize| i64::from(pairs[at])
     };
-    let date = pairs(0, const { Form::new(b"0000-00-") });
-    let time = pairs(8, const { Form::new(b"00T00:00") });
-    let fraction = pairs(16, const { Form::new(b":00.0000") });
-    let end = pairs(19, const { Form::new(b".000000Z") });
+    let date = pairs(0, const { Form::new(*b"0000-00-") });
+    let time = pairs(8, const { Form::new(*b"00T00:00") });
+    let fraction = pairs(16, const { Form::new(*b":00.0000") });
+    let end = pairs(19, const { Form::new(*b".000000Z") });
     let year = date(0) * 100 + date(2);
     let (month, day) = (date(5), time(0));
     let (hour, minute, second) = (time(3), time(6), fraction(1));

@@ -15,47 +15,59 @@ const SAMPLED: usize = 4096;
 
 /// How often events stand in the input, told from a sample: the events with the smallest hashes, every
 /// one of them counted exactly. The same sample whatever the order and the split.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sample(BTreeMap<u64, u32>);
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Sample {
+    kept: BTreeMap<u64, u32>,
+    /// The largest hash that is kept, once what is larger is not; it is asked of every event.
+    #[serde(skip)]
+    largest: Option<u64>,
+}
 
 impl Sample {
-    /// Takes note of one event.
+    /// Counts one event. For nearly all of them that is a look at what the hash begins with.
     pub(super) fn add(&mut self, event: &Event<'_>) {
-        let full = self.0.len() >= SAMPLED;
-        if full
-            && self
-                .0
-                .last_key_value()
-                .is_some_and(|(max, _)| event.identity_prefix() > *max)
+        if self
+            .largest
+            .is_some_and(|most| event.identity_prefix() > most)
         {
             return;
         }
-        *self.0.entry(event.identity()).or_default() += 1;
-        if self.0.len() > SAMPLED {
-            self.0.pop_last();
-        }
+        *self.kept.entry(event.identity()).or_default() += 1;
+        self.shrink();
     }
 
-    /// Adds another sample.
+    /// Adds what another sample has counted.
     pub(super) fn merge(&mut self, other: Self) {
-        for (identity, count) in other.0 {
-            *self.0.entry(identity).or_default() += count;
+        for (identity, count) in other.kept {
+            *self.kept.entry(identity).or_default() += count;
         }
-        while self.0.len() > SAMPLED {
-            self.0.pop_last();
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        while self.kept.len() > SAMPLED {
+            self.kept.pop_last();
         }
+        let largest = self.kept.last_key_value().map(|(&largest, _)| largest);
+        self.largest = largest.filter(|_| self.kept.len() == SAMPLED);
     }
 
     /// How many events were sampled, repeats included, and what share of them are repeats, in percent.
     pub(super) fn estimate(&self) -> (u64, f64) {
-        let sampled: u64 = self.0.values().map(|&count| u64::from(count)).sum();
-        let repeats = sampled - self.0.len() as u64;
+        let sampled: u64 = self.kept.values().map(|&count| u64::from(count)).sum();
+        let repeats = sampled - self.kept.len() as u64;
         let percent = if sampled == 0 {
             0.0
         } else {
             100.0 * repeats as f64 / sampled as f64
         };
         (sampled, (percent * 10.0).round() / 10.0)
+    }
+}
+
+impl PartialEq for Sample {
+    fn eq(&self, other: &Self) -> bool {
+        self.kept == other.kept
     }
 }
 
