@@ -76,7 +76,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            chunk_bytes: 1 << 20,
+            chunk_bytes: 256 << 10,
             max_line_bytes: 64 << 20,
         }
     }
