@@ -23,6 +23,7 @@ mod advice;
 mod allow;
 mod aspects;
 mod attack;
+mod audit_id;
 mod audit_ids;
 mod batch;
 mod by_hash;

@@ -85,6 +85,9 @@ pub(super) struct AuditIdReused {
     largest: BySeat<u64>,
 }
 
+/// The hash of an ID, a user, and what it used the ID for.
+type Owned<'a> = (u64, &'a str, &'a Uses);
+
 /// An ID that a user has reused.
 struct Reused<'a> {
     id: String,
@@ -126,12 +129,17 @@ impl Detector for AuditIdReused {
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
         let users = self.users.sorted();
-        let mut owners: BTreeMap<u64, Vec<(&str, &Uses)>> = BTreeMap::new();
-        for (user, sample) in &users {
-            for (hash, uses) in sample.ids() {
-                owners.entry(hash).or_default().push((user, uses));
-            }
-        }
+        let ids = users.iter().flat_map(|&(user, sample)| {
+            let ids = sample.ids();
+            ids.map(move |(hash, uses)| (hash, user, uses))
+        });
+        let mut ids: Vec<Owned<'_>> = ids.collect();
+        ids.sort_unstable_by_key(|&(hash, user, _)| (hash, user));
+        let by_id = ids.chunk_by(|a, b| a.0 == b.0);
+        // Nearly all of them were made by the server and used once.
+        let again = by_id.filter(|owners| owners.len() > 1 || owners[0].2.count() > 1);
+        let owners: BTreeMap<u64, &[Owned<'_>]> =
+            again.map(|owners| (owners[0].0, owners)).collect();
         let users = users.into_iter();
         let findings = users.filter_map(|(user, sample)| {
             let reused: Vec<Reused<'_>> = sample
@@ -155,22 +163,18 @@ impl Detector for AuditIdReused {
 }
 
 /// What `user` has reused of an ID: an own one, or one that somebody else's earlier request has.
-fn reused<'a>(user: &str, uses: &'a Uses, owners: &[(&'a str, &'a Uses)]) -> Option<Reused<'a>> {
-    if uses.count() == 1 && owners.len() == 1 {
-        // Nearly all of them: made by the server, used once.
-        return None;
-    }
+fn reused<'a>(user: &str, uses: &'a Uses, owners: &[Owned<'a>]) -> Option<Reused<'a>> {
     let mine = uses.requests();
-    let others = owners.iter().filter(|(other, _)| *other != user);
+    let others = owners.iter().filter(|(_, other, _)| *other != user);
     let first = mine.first()?.time;
     let earlier: BTreeSet<&str> = others
-        .filter(|(_, theirs)| {
+        .filter(|(_, _, theirs)| {
             theirs
                 .requests()
                 .first()
                 .is_some_and(|other| other.time <= first)
         })
-        .map(|(other, _)| *other)
+        .map(|(_, other, _)| *other)
         .collect();
     let again = mine.len() > 1 && !is_passed_on(&mine);
     (again || !earlier.is_empty()).then(|| Reused {

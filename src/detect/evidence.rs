@@ -8,7 +8,7 @@ use crate::{
     source::Origin,
 };
 
-use super::{Context, Merge, batch::Batch, request::Request, tally::earliest};
+use super::{Context, Merge, audit_id::AuditId, batch::Batch, request::Request, tally::earliest};
 
 /// How many of the first and how many of the last events are kept.
 const KEPT: usize = 3;
@@ -34,7 +34,7 @@ pub(super) struct Entry {
     pub(super) time: Option<Timestamp>,
     identity: u64,
     origin: Origin,
-    audit_id: String,
+    audit_id: AuditId,
 }
 
 /// Something that is noted as evidence: an event, or a request, which works out only once what it is called.
@@ -72,7 +72,7 @@ impl Entry {
             time,
             identity: noted.identity(),
             origin: event.origin,
-            audit_id: event.audit_id.read().into_owned(),
+            audit_id: AuditId::of(&event.audit_id.read()),
         }
     }
 
@@ -80,8 +80,7 @@ impl Entry {
     fn fill(&mut self, time: Option<Timestamp>, noted: &impl Noted) {
         let event = noted.event();
         (self.time, self.identity, self.origin) = (time, noted.identity(), event.origin);
-        self.audit_id.clear();
-        self.audit_id.push_str(&event.audit_id.read());
+        self.audit_id = AuditId::of(&event.audit_id.read());
     }
 
     /// The event as evidence.
@@ -89,7 +88,7 @@ impl Entry {
         let place = context.place(self.identity, self.origin);
         Evidence {
             time: self.time,
-            audit_id: Some(self.audit_id.clone()),
+            audit_id: Some(self.audit_id.to_string()),
             file: place.file,
             line: Some(place.line),
         }

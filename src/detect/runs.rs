@@ -38,10 +38,10 @@ use super::{
 };
 
 /// How many runs are collected at a time. Some 300 bytes each.
-const MOST: usize = 65_536;
+const MOST: usize = 32_768;
 
 /// How many requests they may have. Twelve bytes each.
-const MOST_REQUESTS: usize = 1 << 20;
+const MOST_REQUESTS: usize = 1 << 19;
 
 /// How many bytes of text they may keep from being forgotten by [`Memo`](super::Memo).
 const MOST_TEXT: usize = 16 << 20;

@@ -9,7 +9,7 @@ use crate::{
     source::Origin,
 };
 
-use super::{Context, Merge, activity, request::Request, watching::lists_all};
+use super::{Context, Merge, activity, audit_id::AuditId, request::Request, watching::lists_all};
 
 /// The lengths of a stretch, in seconds, the finest first.
 const WIDTHS: [i64; 5] = [10, 60, 300, 3600, 86_400];
@@ -54,7 +54,7 @@ pub(super) struct Sample {
     pub(super) time: Timestamp,
     identity: u64,
     origin: Origin,
-    audit_id: String,
+    audit_id: AuditId,
     /// What was read or written, `resource namespace/name`; empty where no one object was named.
     pub(super) object: String,
     pub(super) kind: SampleKind,
@@ -78,7 +78,6 @@ impl Samples {
     /// Takes `event` if it is drawn; says which others are not if it is not.
     pub(super) fn add(&mut self, event: &Request<'_>) -> Option<Gate> {
         let time = event.time()?;
-        let audit_id = event.audit_id.read();
         let rank = rank(event, time);
         if rank > LARGEST {
             return None;
@@ -104,7 +103,7 @@ impl Samples {
             time,
             identity: event.identity(),
             origin: event.origin,
-            audit_id: audit_id.into_owned(),
+            audit_id: AuditId::of(&event.audit_id.read()),
             object,
             kind,
         };
@@ -205,7 +204,7 @@ impl Sample {
         let place = context.place(self.identity, self.origin);
         Evidence {
             time: Some(self.time),
-            audit_id: Some(self.audit_id.clone()),
+            audit_id: Some(self.audit_id.to_string()),
             file: place.file,
             line: Some(place.line),
         }

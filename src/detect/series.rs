@@ -13,6 +13,9 @@ const WIDTHS: [i64; 6] = [1, 10, 60, 300, 3600, 86_400];
 const BLOCK: i64 = 60;
 const SLOTS: usize = 60;
 
+/// How many filled buckets take no memory of their own.
+const FEW: usize = 15;
+
 /// How many buckets are counted over time.
 ///
 /// Starts with seconds and, when more than `MAX_BLOCKS` blocks of 60 buckets have something in them,
@@ -28,15 +31,26 @@ pub struct Series<const MAX_BLOCKS: usize> {
     blocks: Vec<Block>,
 }
 
-/// 60 buckets in a row: 80 bytes, and nothing to allocate, as long as no second has more than 255.
+/// 60 buckets in a row, in 32 bytes as long as few of them have something in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 struct Block {
     /// Time / width / 60.
     number: i64,
-    narrow: [u8; SLOTS],
-    /// The counts, once one of them does not fit above.
-    wide: Option<Box<[u32; SLOTS]>>,
+    /// One bit for each bucket that has something in it.
+    filled: u64,
+    counts: Counts,
+}
+
+/// How many each bucket has. Which form it is follows from the counts alone, since they never fall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Counts {
+    /// Of the filled buckets, in their order; zeros behind them.
+    Few([u8; FEW]),
+    /// More buckets than that are filled.
+    Narrow(Box<[u8; SLOTS]>),
+    /// One has more than 255.
+    Wide(Box<[u32; SLOTS]>),
 }
 
 /// As it is saved: what most blocks have most of is nothing.
@@ -53,79 +67,88 @@ impl Block {
     const fn new(number: i64) -> Self {
         Self {
             number,
-            narrow: [0; SLOTS],
-            wide: None,
+            filled: 0,
+            counts: Counts::Few([0; FEW]),
         }
     }
 
     #[inline]
     fn add(&mut self, slot: usize, count: u32) {
-        if let Some(wide) = &mut self.wide {
-            if let Some(known) = wide.get_mut(slot) {
-                *known = known.saturating_add(count);
+        if slot >= SLOTS || count == 0 {
+            return;
+        }
+        let bit = 1 << slot;
+        let before = (self.filled & (bit - 1)).count_ones() as usize;
+        let all = self.filled.count_ones() as usize;
+        let known = self.filled & bit != 0;
+        let narrow = u8::try_from(count);
+        match (&mut self.counts, narrow) {
+            (Counts::Few(counts), Ok(count)) if !known && all < FEW => {
+                counts.copy_within(before..all, before + 1);
+                counts[before] = count;
             }
-            return;
-        }
-        let Some(known) = self.narrow.get_mut(slot) else {
-            return;
-        };
-        let sum = count.saturating_add(u32::from(*known));
-        if let Ok(sum) = u8::try_from(sum) {
-            *known = sum;
-            return;
-        }
-        // Whether a block is wide follows from its counts alone, since they never fall.
-        let mut wide = Box::new(self.narrow.map(u32::from));
-        wide[slot] = sum;
-        (self.narrow, self.wide) = ([0; SLOTS], Some(wide));
-    }
-
-    fn count(&self, slot: usize) -> u32 {
-        match &self.wide {
-            Some(wide) => wide[slot],
-            None => u32::from(self.narrow[slot]),
-        }
-    }
-
-    /// Shows `take` each bucket with its count: as [`Block::buckets`], in a third of the time.
-    fn each(&self, mut take: impl FnMut(i64, u32)) {
-        let start = self.number * BLOCK;
-        if self.wide.is_some() {
-            self.buckets()
-                .for_each(|(bucket, count)| take(bucket, count));
-            return;
-        }
-        let (counts, _) = self.narrow.as_chunks::<4>();
-        for (counts, bucket) in counts.iter().zip((start..).step_by(4)) {
-            if *counts == [0; 4] {
-                continue;
-            }
-            for (&count, bucket) in counts.iter().zip(bucket..) {
-                if count > 0 {
-                    take(bucket, u32::from(count));
+            (Counts::Few(counts), Ok(count)) if known => match counts[before].checked_add(count) {
+                Some(sum) => counts[before] = sum,
+                None => self.widen(slot, u32::from(count)),
+            },
+            (Counts::Few(_), Ok(count)) => {
+                let mut counts = Box::new([0; SLOTS]);
+                for (slot, known) in self.slots() {
+                    counts[slot] = u8::try_from(known).unwrap_or(u8::MAX);
                 }
+                counts[slot] = count;
+                self.counts = Counts::Narrow(counts);
             }
+            (Counts::Narrow(counts), Ok(count)) => match counts[slot].checked_add(count) {
+                Some(sum) => counts[slot] = sum,
+                None => self.widen(slot, u32::from(count)),
+            },
+            (Counts::Wide(counts), _) => counts[slot] = counts[slot].saturating_add(count),
+            (_, Err(_)) => self.widen(slot, count),
         }
+        self.filled |= bit;
+    }
+
+    /// Adds to a bucket what only a wide one holds.
+    fn widen(&mut self, slot: usize, count: u32) {
+        let mut counts = Box::new([0; SLOTS]);
+        for (slot, known) in self.slots() {
+            counts[slot] = known;
+        }
+        counts[slot] = counts[slot].saturating_add(count);
+        self.counts = Counts::Wide(counts);
+    }
+
+    /// The filled buckets by their place here, with their counts.
+    fn slots(&self) -> impl Iterator<Item = (usize, u32)> {
+        let (mut left, mut at) = (self.filled, 0);
+        std::iter::from_fn(move || {
+            let slot = left.trailing_zeros() as usize;
+            let count = match &self.counts {
+                _ if left == 0 => return None,
+                Counts::Few(counts) => u32::from(*counts.get(at)?),
+                Counts::Narrow(counts) => u32::from(counts[slot]),
+                Counts::Wide(counts) => counts[slot],
+            };
+            left &= left - 1;
+            at += 1;
+            Some((slot, count))
+        })
     }
 
     fn buckets(&self) -> impl Iterator<Item = (i64, u32)> {
-        let counts = (0..BLOCK).zip((0..).map(|slot| self.count(slot)));
-        let filled = counts.filter(|&(_, count)| count > 0);
-        filled.map(|(slot, count)| (self.number * BLOCK + slot, count))
+        let start = self.number * BLOCK;
+        self.slots()
+            .map(move |(slot, count)| (start + slot.cast_signed() as i64, count))
     }
 }
 
 impl From<Block> for Stored {
     fn from(block: Block) -> Self {
-        let slots = 0..SLOTS;
-        let filled = slots.clone().filter(|&slot| block.count(slot) > 0);
         Self {
             number: block.number,
-            filled: filled.fold(0, |bits, slot| bits | 1 << slot),
-            counts: slots
-                .map(|slot| block.count(slot))
-                .filter(|&count| count > 0)
-                .collect(),
+            filled: block.filled,
+            counts: block.slots().map(|(_, count)| count).collect(),
         }
     }
 }
@@ -196,8 +219,8 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
         while other.width < self.width {
             other.widen();
         }
-        for block in &other.blocks {
-            block.each(|bucket, count| self.insert(bucket, count));
+        for (bucket, count) in other.buckets() {
+            self.insert(bucket, count);
         }
         self.shrink();
     }
@@ -254,7 +277,9 @@ impl<const MAX_BLOCKS: usize> Series<MAX_BLOCKS> {
         let factor = next / self.width();
         self.width += 1;
         for block in std::mem::take(&mut self.blocks) {
-            block.each(|bucket, count| self.insert(bucket.div_euclid(factor), count));
+            for (bucket, count) in block.buckets() {
+                self.insert(bucket.div_euclid(factor), count);
+            }
         }
     }
 
