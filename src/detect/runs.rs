@@ -129,15 +129,9 @@ impl Runs {
 
     /// Shows `detectors` all that has been collected.
     pub fn settle(&mut self, detectors: &mut Detectors) {
-        let Self { base, .. } = *self;
-        std::mem::replace(
-            self,
-            Self {
-                base,
-                ..Self::default()
-            },
-        )
-        .show(detectors);
+        let collected = std::mem::take(self);
+        self.base = collected.base;
+        collected.show(detectors);
     }
 
     fn show(mut self, detectors: &mut Detectors) {
