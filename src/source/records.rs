@@ -39,6 +39,8 @@ pub(super) struct Records {
     chunk: usize,
     /// What was skipped so far of a record that is too long.
     skipped: Option<Skipped>,
+    /// Whether what was handed out ends within a line.
+    within_line: bool,
     /// Whether the stream ended within a container.
     pub(super) cut: bool,
 }
@@ -47,8 +49,17 @@ pub(super) struct Records {
 struct Skipped {
     bytes: u64,
     lines: u64,
+    last: Option<u8>,
     /// Whether it ended, or was no record after all.
     ended: Option<bool>,
+}
+
+impl Skipped {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.lines += memchr_iter(b'\n', bytes).count() as u64;
+        self.last = bytes.last().copied().or(self.last);
+    }
 }
 
 /// A chunk while it is filled.
@@ -80,11 +91,14 @@ impl Records {
             splitter,
             chunk,
             skipped: None,
+            within_line: false,
             cut: false,
         }
     }
 
     /// The next chunk. `text.carry` holds what was read and not yet looked at.
+    ///
+    /// Chunks count newlines. If the last line has none, an empty chunk at the end counts it.
     pub(super) fn next(
         &mut self,
         text: &mut Text,
@@ -95,6 +109,24 @@ impl Records {
         if let Some(skipped) = self.skipped.take() {
             return Some(self.skip(skipped, text, buffer));
         }
+        if let Some(piece) = self.fill(text, buffer, max) {
+            if let Piece::Records { range, .. } = &piece
+                && let Some(last) = buffer.get(range.clone()).last()
+            {
+                self.within_line = *last != b'\n';
+            }
+            return Some(piece);
+        }
+        let unended = std::mem::take(&mut self.within_line) && !text.tail_waits();
+        unended.then_some(Piece::Records {
+            offset: text.offset,
+            range: 0..0,
+            lines: 1,
+            bytes: 0,
+        })
+    }
+
+    fn fill(&mut self, text: &mut Text, buffer: &mut Buffer, max: usize) -> Option<Piece> {
         let mut filled = text.take_carry(buffer, self.chunk);
         let mut filling = Filling::default();
         loop {
@@ -159,11 +191,11 @@ impl Records {
         match filling.start {
             Some((from, _)) if at - from > max => {
                 let ended = matches!(mark, Mark::End(_)).then_some(true);
-                let skipped = Skipped {
-                    bytes: (at - from) as u64,
-                    lines: memchr_iter(b'\n', buffer.get(from..at)).count() as u64,
+                let mut skipped = Skipped {
                     ended,
+                    ..Skipped::default()
                 };
+                skipped.add(buffer.get(from..at));
                 text.carry.extend_from_slice(buffer.get(at..filled));
                 if from == 0 {
                     return Some(self.skip(skipped, text, buffer));
@@ -208,32 +240,15 @@ impl Records {
                 });
             }
         }
-        let unended = !buffer.get(0..filled).ends_with(b"\n") && !text.tail_waits();
-        let piece = lines(filled, &mut filling, text, buffer);
-        Some(match piece {
-            Piece::Records {
-                offset,
-                range,
-                lines,
-                bytes,
-            } if unended => Piece::Records {
-                offset,
-                range,
-                lines: lines.saturating_add(1),
-                bytes,
-            },
-            piece => piece,
-        })
+        Some(lines(filled, &mut filling, text, buffer))
     }
 
     /// Reads to the end of a record that is too long, and keeps nothing of it.
     fn skip(&mut self, mut skipped: Skipped, text: &mut Text, buffer: &mut Buffer) -> Piece {
-        let mut last = None;
         while skipped.ended.is_none() {
             let carried = text.take_carry(buffer, self.chunk);
             let filled = text.fill(buffer, carried, self.chunk.max(carried));
             if filled == 0 {
-                skipped.lines += u64::from(last != Some(b'\n'));
                 break;
             }
             let mut at = 0;
@@ -246,16 +261,16 @@ impl Records {
                     Mark::Nothing | Mark::Start => None,
                 };
             }
-            skipped.bytes += at as u64;
-            skipped.lines += memchr_iter(b'\n', buffer.get(0..at)).count() as u64;
-            last = buffer.get(0..at).last().copied();
+            skipped.add(buffer.get(0..at));
             text.carry.extend_from_slice(buffer.get(at..filled));
         }
         let Skipped {
             bytes,
             lines,
+            last,
             ended,
         } = skipped;
+        self.within_line = last != Some(b'\n');
         let offset = text.offset;
         text.skips(bytes);
         if ended == Some(false) {

@@ -140,3 +140,28 @@ fn a_record_without_end_takes_no_memory() {
             .contains("ends within a JSON document")
     );
 }
+
+/// The last line counts without a newline, too, wherever a chunk ends.
+#[test]
+fn a_last_line_without_end_is_counted() {
+    let whole = crate::source::records::CHUNK;
+    let filled = |bytes: usize| format!("[{{\"a\":\"{}\"}}", "x".repeat(bytes - 9));
+    for (text, lines) in [
+        (filled(whole), 1),
+        (filled(whole) + "\n", 1),
+        (filled(whole) + "\n]", 2),
+        (filled(whole + 1), 1),
+        (filled(300_000), 1),
+        (filled(300_000) + "\n", 1),
+        (filled(300_000) + "\n\n,{}]", 3),
+        (filled(300_000) + "]", 1),
+        ("[\n".to_owned() + &filled(300_000), 2),
+        ("[\n\n".to_owned() + &filled(300_000)[..280_000], 3),
+    ] {
+        let directory = directory(&[("a", text.as_bytes())]);
+        let found = find(&[directory.path().to_owned()]);
+        let source = only(&found).open_records(&limits(1000, 270_000)).unwrap();
+        let (_, counted) = records(&source, 1);
+        assert_eq!(counted, lines, "{} bytes", text.len());
+    }
+}
