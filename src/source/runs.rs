@@ -12,6 +12,8 @@ use super::{
 const GZIP: &[u8] = &[0x1f, 0x8b, 8];
 /// The shortest gzip header and trailer.
 const GZIP_LEAST: usize = 18;
+/// A checksum of the text, and its length.
+const TRAILER: usize = 8;
 /// What bgzip writes at the end of a file.
 const BGZIP_EMPTY: usize = 28;
 /// deflate's best ratio.
@@ -170,7 +172,10 @@ fn gzip_ends_at(
     }
     let room = &mut text[filled..filled + length];
     let is_whole = inflate.gzip_decompress(stored, room) == Ok(length) && crc32(room) == sum;
-    is_whole.then_some((stored.len(), length))
+    // What follows a member's end is not looked at, and it may be the same member once more, perhaps with others between.
+    let trailer = stored.len() - TRAILER;
+    let ends_here = || length == 0 || memmem::find(stored, &stored[trailer..]) == Some(trailer);
+    (is_whole && ends_here()).then_some((stored.len(), length))
 }
 
 /// Where the last of the zstd frames ends that stand whole in `stored`, as far as their text is not too long, and how

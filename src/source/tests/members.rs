@@ -217,6 +217,24 @@ fn ahead(stored: &[u8], compression: super::super::Compression) -> (Vec<u8>, u64
     (text, at)
 }
 
+/// What stands between two copies of a member is not part of the first, nor is the second.
+#[test]
+fn a_member_that_comes_again_ends_where_it_ends() {
+    let (again, between) = (gzip(&log(3000)), zstd(b"between\n"));
+    let mut stored = gzip(b"first\n");
+    stored.extend([&again[..], &between, &again].concat());
+    let directory = directory(&[("archive", &stored)]);
+    let found = find(&[directory.path().to_owned()]);
+    let source = only(&found).open(&limits(1000, 1 << 20)).unwrap();
+    let mut text = Vec::new();
+    for (_, lines) in chunks(&source, 2) {
+        text.extend(lines.unwrap());
+    }
+    let expected = [&b"first\n"[..], &log(3000), b"between\n", &log(3000)].concat();
+    assert!(text == expected, "{} bytes", text.len());
+    assert_eq!(source.troubles(), []);
+}
+
 #[test]
 fn members_are_found_in_archives_of_every_kind() {
     use super::super::Compression::{Gzip, Zstd};
