@@ -37,18 +37,31 @@ use super::{
     request::Request,
 };
 
-/// How many runs are collected at a time. Some 300 bytes each.
-const MOST: usize = 32_768;
+/// How much is collected before it is shown.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Runs. Some 300 bytes each.
+    runs: usize,
+    /// Requests. Twelve bytes each.
+    requests: usize,
+    /// Bytes of text that runs keep from being forgotten by [`Memo`](super::Memo).
+    text: usize,
+}
 
-/// How many requests they may have. Twelve bytes each.
-const MOST_REQUESTS: usize = 1 << 19;
-
-/// How many bytes of text they may keep from being forgotten by [`Memo`](super::Memo).
-const MOST_TEXT: usize = 16 << 20;
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            runs: 32_768,
+            requests: 1 << 19,
+            text: 16 << 20,
+        }
+    }
+}
 
 /// Requests that are alike, collected for the detectors that take them as runs.
 #[derive(Debug, Default)]
 pub struct Runs {
+    bounds: Bounds,
     begun: HashTable<Begun>,
     /// Of each run, by number, what few of its requests touch.
     details: Vec<Details>,
@@ -130,7 +143,7 @@ impl Runs {
     /// Shows `detectors` all that has been collected.
     pub fn settle(&mut self, detectors: &mut Detectors) {
         let collected = std::mem::take(self);
-        self.base = collected.base;
+        (self.base, self.bounds) = (collected.base, collected.bounds);
         collected.show(detectors);
     }
 
@@ -201,7 +214,7 @@ impl Runs {
     fn join(&mut self, detectors: &mut Detectors, request: &Request<'_>, time: Timestamp) {
         let second = i32::try_from(time.seconds().saturating_sub(self.base));
         let second = match second {
-            Ok(second) if self.arrivals.len() < MOST_REQUESTS => second,
+            Ok(second) if self.arrivals.len() < self.bounds.requests => second,
             _ => {
                 self.settle(detectors);
                 self.base = time.seconds();
@@ -214,7 +227,7 @@ impl Runs {
         let run = if let Some(run) = known {
             run
         } else {
-            if self.details.len() >= MOST || self.text >= MOST_TEXT {
+            if self.details.len() >= self.bounds.runs || self.text >= self.bounds.text {
                 self.settle(detectors);
             }
             self.text += request.new_text();
@@ -241,7 +254,7 @@ fn begin<'a>(
     form: Form,
     hash: u64,
 ) -> &'a mut Begun {
-    #[expect(clippy::cast_possible_truncation, reason = "at most MOST")]
+    #[expect(clippy::cast_possible_truncation, reason = "far fewer than 2^32")]
     let number = details.len() as u32;
     details.push(Details {
         hash,
@@ -337,4 +350,96 @@ fn hash_of(request: &Request<'_>, form: Form) -> u64 {
     hasher.write_usize(namespace);
     hasher.write_u8(form.deed as u8);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        detect::{Context, LogFacts, Memo, Settings},
+        event::Parser,
+        finding::Finding,
+        source::{Origin, Places},
+    };
+
+    /// Requests of a few callers, a century apart from one another, twice.
+    fn lines() -> Vec<String> {
+        let line = |n: u32| {
+            let (year, second) = (if n % 7 == 0 { 2126 } else { 2026 }, n % 50);
+            let (user, pod) = (["default", "a", "b"][n as usize / 3 % 3], n % 5);
+            let resource = ["pods", "secrets", "nodes"][n as usize % 3];
+            let verb = ["get", "list", "watch", "delete"][n as usize % 4];
+            let code = [200, 200, 403, 404][n as usize / 4 % 4];
+            let time = format!("{year}-01-01T00:00:{second:02}.{n:06}Z");
+            serde_json::json!({
+                "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata",
+                "auditID": format!("00000000-0000-4000-8000-{n:012x}"), "stage": "ResponseComplete",
+                "requestURI": format!("/api/v1/namespaces/n/{resource}/x{n}"), "verb": verb,
+                "user": {
+                    "username": format!("system:serviceaccount:n:{user}"),
+                    "extra": {"authentication.kubernetes.io/pod-name": [format!("p{pod}")]},
+                },
+                "sourceIPs": [format!("10.0.0.{pod}")], "userAgent": "x/1",
+                "objectRef": {"resource": resource, "namespace": "n", "name": format!("x{n}"), "apiVersion": "v1"},
+                "responseStatus": {"metadata": {}, "code": code},
+                "requestReceivedTimestamp": time, "stageTimestamp": time,
+            })
+            .to_string()
+        };
+        (0..400).map(line).collect()
+    }
+
+    /// What the detectors find, and how often runs were shown before the end.
+    fn found(lines: &[String], bounds: Bounds) -> (Vec<Finding>, usize) {
+        let (mut memo, mut detectors) = (Memo::default(), Detectors::default());
+        let mut runs = Runs {
+            bounds,
+            ..Runs::default()
+        };
+        let (mut shown, mut collected) = (0, 0);
+        for (line, text) in (0..).zip(lines) {
+            let origin = Origin {
+                line,
+                ..Origin::default()
+            };
+            let mut parser = Parser::default();
+            runs.observe(
+                &mut detectors,
+                &memo.request(&parser.parse(text, origin).unwrap()),
+            );
+            shown += usize::from(runs.arrivals.len() <= collected);
+            collected = runs.arrivals.len();
+        }
+        runs.settle(&mut detectors);
+        let places = Places::default();
+        let context = Context {
+            settings: &Settings::default(),
+            log: &LogFacts::default(),
+            places: &places.lookup(),
+        };
+        (detectors.finish(&context, |_| true), shown)
+    }
+
+    #[test]
+    fn it_does_not_matter_when_runs_are_shown() {
+        let lines = lines();
+        let all = Bounds::default();
+        let (whole, centuries) = found(&lines, all);
+        assert!(
+            whole
+                .iter()
+                .any(|found| found.detector == "default-serviceaccount")
+        );
+        assert!(whole.len() > 8, "{whole:?}");
+        assert!(centuries > 50, "{centuries}");
+        for bounds in [
+            Bounds { runs: 3, ..all },
+            Bounds { requests: 5, ..all },
+            Bounds { text: 1, ..all },
+        ] {
+            let (found, shown) = found(&lines, bounds);
+            assert!(shown > centuries, "{bounds:?}");
+            assert_eq!(found, whole, "{bounds:?}");
+        }
+    }
 }
