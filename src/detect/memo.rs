@@ -37,16 +37,16 @@ static LATENCY: Mark = Mark::new("apiserver.latency.k8s.io/");
 /// The ID of the token that the request made.
 static ISSUED: Mark = Mark::new("/issued-credential-id\"");
 
-/// How many callers, kinds, annotations and namespaces are known at a time, each. A power of two.
-const PLACES: usize = 4096;
+/// A caller has a number below this one, the same as hardly any other at that time.
+const SEATS: usize = 4096;
 
-/// Longer ones are looked at anew each time, so that nobody fills the memory with a few thousand of them: 16 MB at most.
+/// Longer ones are looked at anew each time.
 const LONGEST: usize = 4096;
 
 impl Request<'_> {
     /// Whether caller, kind, annotations and namespace are all short enough to be known the next time.
     pub(super) fn has_known_parts(&self) -> bool {
-        self.caller.seat < PLACES
+        self.caller.seat < SEATS
             && self.kind.in_line.len() <= LONGEST
             && self.notes.in_line.len() <= LONGEST
             && self
@@ -94,7 +94,7 @@ impl Memo {
 pub(super) struct Caller {
     /// `user`, `sourceIPs` and `userAgent` as they stand in the line.
     in_line: InLine<3>,
-    /// Where it is known: the same for no other caller at that time.
+    /// What others find what they remember of it by: [`SEATS`] if it is not known the next time.
     pub(super) seat: usize,
     pub(super) aspects: Aspects,
     /// Whether it is a controller of kube-controller-manager's.
