@@ -31,17 +31,30 @@ fn uuid(text: &[u8]) -> Option<[u8; 16]> {
     if [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
         return None;
     }
-    let mut digits = DIGITS.into_iter().flatten().map(|at| match text[at] {
-        digit @ b'0'..=b'9' => Some(digit - b'0'),
-        letter @ b'a'..=b'f' => Some(letter - b'a' + 10),
-        _ => None,
-    });
     let mut uuid = [0; 16];
-    for byte in &mut uuid {
-        *byte = digits.next()?? << 4 | digits.next()??;
+    let mut seen = 0;
+    let places = DIGITS.into_iter().flat_map(|digits| digits.step_by(2));
+    for (byte, at) in uuid.iter_mut().zip(places) {
+        let (high, low) = (
+            VALUES[usize::from(text[at])],
+            VALUES[usize::from(text[at + 1])],
+        );
+        seen |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(uuid)
+    (seen < 16).then_some(uuid)
 }
+
+/// What each byte is worth as a digit; 16 if it is none.
+const VALUES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 impl fmt::Display for AuditId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,7 @@ use crate::finding::{Attribute, Evidence, Finding, Remediation, Severity, Step, 
 
 use super::{
     About, Context, Coverage, Detector, EvidenceSet, Interest, LogFacts, PerAccount, Presence,
-    audit_ids::{self, Sample, Sighting, Uses},
+    audit_ids::{self, Sample, Sighting, Used},
     by_seat::BySeat,
     caller::{self, SHOWN},
     draft::draft,
@@ -86,12 +86,12 @@ pub(super) struct AuditIdReused {
 }
 
 /// The hash of an ID, a user, and what it used the ID for.
-type Owned<'a> = (u64, &'a str, &'a Uses);
+type Owned<'a> = (u64, &'a str, Used<'a>);
 
 /// An ID that a user has reused.
 struct Reused<'a> {
     id: String,
-    uses: &'a Uses,
+    uses: &'a Used<'a>,
     others: BTreeSet<&'a str>,
 }
 
@@ -135,18 +135,20 @@ impl Detector for AuditIdReused {
         });
         let mut ids: Vec<Owned<'_>> = ids.collect();
         ids.sort_unstable_by_key(|&(hash, user, _)| (hash, user));
-        let by_id = ids.chunk_by(|a, b| a.0 == b.0);
-        // Nearly all of them were made by the server and used once.
-        let again = by_id.filter(|owners| owners.len() > 1 || owners[0].2.count() > 1);
-        let owners: BTreeMap<u64, &[Owned<'_>]> =
-            again.map(|owners| (owners[0].0, owners)).collect();
-        let users = users.into_iter();
-        let findings = users.filter_map(|(user, sample)| {
-            let reused: Vec<Reused<'_>> = sample
-                .ids()
-                .filter_map(|(hash, uses)| reused(user, uses, owners.get(&hash)?))
-                .collect();
-            (!reused.is_empty()).then(|| finding(user, sample, reused, context))
+        let mut reused: BTreeMap<&str, Vec<Reused<'_>>> = BTreeMap::new();
+        for owners in ids.chunk_by(|a, b| a.0 == b.0) {
+            // Nearly all of them were made by the server and used once.
+            if owners.len() == 1 && owners[0].2.count() == 1 {
+                continue;
+            }
+            for (_, user, uses) in owners {
+                let found = reused_of(user, uses, owners);
+                reused.entry(user).or_default().extend(found);
+            }
+        }
+        let findings = users.into_iter().filter_map(|(user, sample)| {
+            let reused = reused.remove(user).filter(|reused| !reused.is_empty())?;
+            Some(finding(user, sample, reused, context))
         });
         findings.collect()
     }
@@ -163,7 +165,7 @@ impl Detector for AuditIdReused {
 }
 
 /// What `user` has reused of an ID: an own one, or one that somebody else's earlier request has.
-fn reused<'a>(user: &str, uses: &'a Uses, owners: &[Owned<'a>]) -> Option<Reused<'a>> {
+fn reused_of<'a>(user: &str, uses: &'a Used<'a>, owners: &[Owned<'a>]) -> Option<Reused<'a>> {
     let mine = uses.requests();
     let others = owners.iter().filter(|(_, other, _)| *other != user);
     let first = mine.first()?.time;

@@ -3,18 +3,22 @@
 
 mod uses;
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Merge, by_hash::ByHash, request::Request};
+use super::{Merge, audit_id::AuditId, by_hash::ByHash, request::Request};
 
-use uses::Id;
-pub(super) use uses::{Sighting, Uses};
+use uses::Once;
+pub(super) use uses::{Sighting, Used, Uses};
 
 /// How many IDs that look like the server's own are kept.
 const MADE: usize = 128;
 /// How many others.
 const CHOSEN: usize = 64;
+/// How much of an ID's text is kept, in bytes.
+const SHOWN: usize = 256;
 /// Where the dashes of a UUID stand.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
@@ -33,12 +37,18 @@ pub(super) struct Sample {
     chosen: Ids<CHOSEN>,
 }
 
-/// The `MOST` IDs with the smallest hashes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// So many requests are added before it is looked at which of them have one ID, and which are among the `MOST`.
+const UNSORTED: usize = 32;
+
+/// The `MOST` IDs with the smallest hashes, and perhaps some more that were added since.
+#[derive(Debug, Clone, Default)]
 struct Ids<const MOST: usize> {
-    /// Boxed, since putting one in moves all behind it.
-    kept: ByHash<Box<Uses>>,
-    dropped: bool,
+    /// Requests with IDs that nobody has seen twice, the last ones in no order: putting each where it belongs moves
+    /// half of the others.
+    once: Vec<Once>,
+    again: ByHash<Box<Uses>>,
+    /// The largest hash, if others were larger.
+    limit: Option<u64>,
 }
 
 impl Sample {
@@ -56,13 +66,12 @@ impl Sample {
     /// Keeps the ID of one request if it is among those with the smallest hashes. Says which hash is too large if
     /// it is one like the server's and is not.
     pub(super) fn keep(&mut self, event: &Request<'_>) -> Option<u64> {
-        let id = event.audit_id.read();
-        let id = id.as_bytes();
+        let id = &*event.audit_id.read();
         if id.is_empty() {
             self.without_id += 1;
-        } else if is_uuid_shaped(id) {
+        } else if is_uuid_shaped(id.as_bytes()) {
             self.made.add(id, event);
-            return self.made.kept.last().filter(|_| self.made.dropped);
+            return self.made.limit;
         } else {
             self.chosen_by_client += 1;
             self.chosen.add(id, event);
@@ -71,9 +80,8 @@ impl Sample {
     }
 
     /// The IDs kept, with their hashes.
-    pub(super) fn ids(&self) -> impl Iterator<Item = (u64, &Uses)> {
-        let ids = self.made.kept.iter().chain(self.chosen.kept.iter());
-        ids.map(|(hash, uses)| (hash, &**uses))
+    pub(super) fn ids(&self) -> impl Iterator<Item = (u64, Used<'_>)> {
+        self.made.kept().into_iter().chain(self.chosen.kept())
     }
 
     /// All requests.
@@ -92,8 +100,8 @@ impl Sample {
     }
 
     /// Whether all IDs were kept.
-    pub(super) const fn is_exact(&self) -> bool {
-        !self.made.dropped && !self.chosen.dropped
+    pub(super) fn is_exact(&self) -> bool {
+        self.made.is_exact() && self.chosen.is_exact()
     }
 }
 
@@ -111,40 +119,145 @@ pub(super) fn is_beyond(largest: u64, event: &Request<'_>) -> bool {
 }
 
 impl<const MOST: usize> Ids<MOST> {
-    fn add(&mut self, id: &[u8], event: &Request<'_>) {
-        let hash = xxh3_64(id);
-        let full = self.kept.len() >= MOST;
-        if full && self.kept.last().is_some_and(|last| hash > last) {
-            self.dropped = true;
+    fn add(&mut self, id: &str, event: &Request<'_>) {
+        let hash = xxh3_64(id.as_bytes());
+        if self.limit.is_some_and(|limit| hash > limit) {
             return;
         }
-        let sighting = Sighting::of(event);
-        if let Some(uses) = self.kept.get_mut(hash) {
-            uses.add(sighting);
+        if self.once.len() + self.again.len() >= MOST + UNSORTED {
+            self.sort();
+        }
+        let request = Sighting::of(event);
+        if let Some(uses) = self.again.get_mut(hash) {
+            uses.add(request);
         } else {
-            self.kept
-                .entry(hash, || Box::new(Uses::new(Id::of(id), sighting)));
-            self.shrink();
+            if self.once.len() == self.once.capacity() {
+                self.once.reserve_exact(self.once.len().clamp(1, UNSORTED));
+            }
+            self.once.push(Once {
+                hash,
+                id: shown(id),
+                request,
+            });
         }
     }
 
-    fn merge(&mut self, other: Self) {
-        self.dropped |= other.dropped;
-        for (hash, theirs) in other.kept {
-            if let Some(ours) = self.kept.get_mut(hash) {
-                ours.merge(*theirs);
+    /// Finds what has one ID, and drops what is not among the `MOST`.
+    fn sort(&mut self) {
+        self.once.sort_unstable_by_key(|once| once.hash);
+        if self.once.is_sorted_by(|a, b| a.hash < b.hash) {
+            return self.shrink();
+        }
+        let mut at = 0;
+        while let Some(first) = self.once.get(at) {
+            let hash = first.hash;
+            let same = self.once[at..].partition_point(|once| once.hash == hash);
+            if same > 1 {
+                let mut same = self.once.drain(at..at + same);
+                if let Some(first) = same.next() {
+                    let uses = Uses::of(&first, same.map(|once| once.request));
+                    self.again.entry(hash, || Box::new(uses));
+                }
             } else {
-                self.kept.entry(hash, || theirs);
+                at += 1;
             }
         }
         self.shrink();
     }
 
     fn shrink(&mut self) {
-        while self.kept.len() > MOST {
-            self.kept.pop_last();
-            self.dropped = true;
+        let last = |ids: &Self| (ids.once.last().map(|once| once.hash), ids.again.last());
+        while self.once.len() + self.again.len() > MOST {
+            let (once, again) = last(self);
+            if once > again {
+                self.once.pop();
+            } else {
+                self.again.pop_last();
+            }
+            self.limit = Some(0);
         }
+        if self.limit.is_some() {
+            let (once, again) = last(self);
+            self.limit = once.max(again);
+        }
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        other.sort();
+        self.limit = self.limit.or(other.limit);
+        for (hash, mut theirs) in other.again {
+            for own in self.once.extract_if(.., |own| own.hash == hash) {
+                theirs.add(own.request);
+            }
+            if let Some(ours) = self.again.get_mut(hash) {
+                ours.merge(*theirs);
+            } else {
+                self.again.entry(hash, || theirs);
+            }
+        }
+        self.once.reserve_exact(other.once.len());
+        for theirs in other.once {
+            if let Some(ours) = self.again.get_mut(theirs.hash) {
+                ours.add(theirs.request);
+            } else {
+                self.once.push(theirs);
+            }
+        }
+        self.sort();
+        self.once.shrink_to(MOST + UNSORTED);
+    }
+
+    /// All IDs with their hashes, those with the smallest ones first.
+    fn all(&self) -> Vec<(u64, Used<'_>)> {
+        let mut once: Vec<&Once> = self.once.iter().collect();
+        once.sort_unstable_by_key(|once| once.hash);
+        let once = once.chunk_by(|a, b| a.hash == b.hash);
+        let once = once.filter_map(|same| {
+            let (&first, more) = same.split_first()?;
+            let used = if more.is_empty() {
+                Used::Once(first)
+            } else {
+                let more = more.iter().map(|once| once.request);
+                Used::Again(Cow::Owned(Uses::of(first, more)))
+            };
+            Some((first.hash, used))
+        });
+        let again = self.again.iter();
+        let again = again.map(|(hash, uses)| (hash, Used::Again(Cow::Borrowed(&**uses))));
+        let mut all: Vec<(u64, Used<'_>)> = once.chain(again).collect();
+        all.sort_by_key(|(hash, _)| *hash);
+        all
+    }
+
+    fn kept(&self) -> Vec<(u64, Used<'_>)> {
+        let mut kept = self.all();
+        kept.truncate(MOST);
+        kept
+    }
+
+    fn is_exact(&self) -> bool {
+        self.limit.is_none() && self.all().len() <= MOST
+    }
+}
+
+/// As much of an ID as is kept: a client may send a megabyte. IDs are told apart by hash.
+fn shown(id: &str) -> AuditId {
+    AuditId::of(&id[..id.floor_char_boundary(SHOWN)])
+}
+
+/// The same state gives the same bytes, whatever is still to be sorted.
+impl<const MOST: usize> Serialize for Ids<MOST> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sorted = self.clone();
+        sorted.sort();
+        (sorted.once, sorted.again, sorted.limit).serialize(serializer)
+    }
+}
+
+impl<'de, const MOST: usize> Deserialize<'de> for Ids<MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (once, again, limit) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { once, again, limit })
     }
 }
 

@@ -76,7 +76,6 @@ impl<V> ByHash<V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// Where `hash` stands, or belongs.
     /// Where `hash` is, or where it would have to be put in.
     ///
     /// Hashes lie as evenly as dice fall, so where one is can be told nearly from its size: the values that are looked at

@@ -141,7 +141,7 @@ impl From<Unjudged> for Scan {
 impl State {
     /// The version of what is written: another version cannot read it. To be raised, with [`MAGIC`], whenever a type of
     /// what is noted changes.
-    pub const VERSION: &str = "6";
+    pub const VERSION: &str = "7";
 
     pub(super) fn new(folded: Folded<Scan>, scrapes: Scrapes, deduplicated: bool) -> Self {
         let Folded {

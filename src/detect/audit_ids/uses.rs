@@ -1,24 +1,36 @@
 //! The requests that carry one audit ID, and the ID itself.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{finding::Timestamp, source::Origin};
 
-use super::{
-    super::{deed::Deed, keyed, request::Request},
-    is_uuid_shaped,
-};
+use super::super::{audit_id::AuditId, deed::Deed, keyed, request::Request};
 
 /// How many requests of one ID.
 pub(super) const KEPT: usize = 16;
-/// How much of an ID's text is kept, in bytes: a client may send a megabyte. IDs are told apart by hash.
-const SHOWN: usize = 256;
+
+/// A request with an ID of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::detect) struct Once {
+    /// That of the ID.
+    pub(super) hash: u64,
+    pub(super) id: AuditId,
+    pub(super) request: Sighting,
+}
+
+/// An ID and what it was used for.
+#[derive(Debug)]
+pub(in crate::detect) enum Used<'a> {
+    Once(&'a Once),
+    Again(Cow<'a, Uses>),
+}
+
 /// The requests with one ID: the `KEPT` with the smallest hashes, and a count of the others.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::detect) struct Uses {
-    id: Id,
+    id: AuditId,
     /// The one with the smallest hash; nearly always the only one.
     first: Sighting,
     /// The others, by hash.
@@ -32,7 +44,7 @@ pub(in crate::detect) struct Uses {
 pub(in crate::detect) struct Sighting {
     key: u64,
     /// How often it was seen: more than once if it was delivered twice.
-    seen: u64,
+    seen: u32,
     pub(in crate::detect) time: Option<Timestamp>,
     pub(in crate::detect) identity: u64,
     pub(in crate::detect) origin: Origin,
@@ -44,21 +56,19 @@ pub(in crate::detect) struct Sighting {
     pub(in crate::detect) aggregated: bool,
 }
 
-/// An ID: a UUID's digits without its dashes, so that nothing is allocated for it, or any text.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Id {
-    Uuid([u8; 32]),
-    Text(String),
-}
-
 impl Uses {
-    pub(super) const fn new(id: Id, first: Sighting) -> Self {
-        Self {
-            id,
-            first,
+    /// Requests with one ID.
+    pub(super) fn of(first: &Once, more: impl IntoIterator<Item = Sighting>) -> Self {
+        let mut uses = Self {
+            id: first.id.clone(),
+            first: first.request,
             more: Vec::new(),
             beyond: 0,
+        };
+        for request in more {
+            uses.add(request);
         }
+        uses
     }
 
     pub(super) fn add(&mut self, mut new: Sighting) {
@@ -72,7 +82,9 @@ impl Uses {
             Err(at) => self.more.insert(at, new),
         }
         let dropped = self.more.drain(self.more.len().min(KEPT - 1)..);
-        self.beyond += dropped.map(|sighting| sighting.seen).sum::<u64>();
+        self.beyond += dropped
+            .map(|sighting| u64::from(sighting.seen))
+            .sum::<u64>();
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -81,34 +93,32 @@ impl Uses {
             self.add(sighting);
         }
     }
+}
 
+impl Used<'_> {
     /// The ID, or what it begins with if it is long.
     pub(in crate::detect) fn id(&self) -> String {
-        match &self.id {
-            Id::Uuid(digits) => {
-                let text = String::from_utf8_lossy(digits);
-                let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-                format!(
-                    "{}-{}-{}-{}-{}",
-                    part(0, 8),
-                    part(8, 12),
-                    part(12, 16),
-                    part(16, 20),
-                    part(20, text.len())
-                )
-            }
-            Id::Text(text) => text.clone(),
+        match self {
+            Self::Once(once) => once.id.to_string(),
+            Self::Again(uses) => uses.id.to_string(),
         }
     }
 
     /// How many requests carried it; beyond 16, lines that were delivered twice count twice.
     pub(in crate::detect) fn count(&self) -> u64 {
-        1 + self.more.len() as u64 + self.beyond
+        match self {
+            Self::Once(_) => 1,
+            Self::Again(uses) => 1 + uses.more.len() as u64 + uses.beyond,
+        }
     }
 
     /// The requests that are kept, by time.
     pub(in crate::detect) fn requests(&self) -> Vec<&Sighting> {
-        let mut requests: Vec<&Sighting> = self.more.iter().chain([&self.first]).collect();
+        let uses = match self {
+            Self::Once(once) => return vec![&once.request],
+            Self::Again(uses) => uses,
+        };
+        let mut requests: Vec<&Sighting> = uses.more.iter().chain([&uses.first]).collect();
         requests.sort_by_key(|request| (request.time, request.key));
         requests
     }
@@ -137,36 +147,11 @@ impl Sighting {
 
     /// The same request once more: where it stands and what it did must not depend on which came first.
     fn join(&mut self, other: Self) {
-        self.seen += other.seen;
+        self.seen = self.seen.saturating_add(other.seen);
         self.grave |= other.grave;
         let order = |sighting: &Self| (sighting.identity, sighting.origin, sighting.time);
         if order(&other) < order(self) {
             (self.identity, self.origin, self.time) = (other.identity, other.origin, other.time);
-        }
-    }
-}
-
-impl Id {
-    pub(super) fn of(id: &[u8]) -> Self {
-        if is_uuid_shaped(id) && id.is_ascii() {
-            let mut digits = [0; 32];
-            for (to, from) in [
-                (0..8, 0..8),
-                (8..12, 9..13),
-                (12..16, 14..18),
-                (16..20, 19..23),
-                (20..32, 24..36),
-            ] {
-                digits[to].copy_from_slice(&id[from]);
-            }
-            Self::Uuid(digits)
-        } else {
-            let mut text = String::from_utf8_lossy(id).into_owned();
-            let cut = (0..=SHOWN.min(text.len()))
-                .rev()
-                .find(|&at| text.is_char_boundary(at));
-            text.truncate(cut.unwrap_or_default());
-            Self::Text(text)
         }
     }
 }
