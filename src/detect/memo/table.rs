@@ -171,7 +171,7 @@ impl<const N: usize> InLine<N> {
             && parts.iter().all(|part| {
                 let (own, after) = rest.split_at(part.len().min(rest.len()));
                 rest = after;
-                own == part.as_bytes()
+                is_same(own, part.as_bytes())
             })
     }
 
@@ -179,6 +179,24 @@ impl<const N: usize> InLine<N> {
     #[inline]
     pub(super) const fn len(&self) -> usize {
         self.text.len()
+    }
+}
+
+/// `a == b`, without a call for the few bytes of a verb or a resource.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    const WORD: usize = size_of::<u64>();
+    if a.len() != b.len() {
+        return false;
+    }
+    let words = |text: &[u8]| {
+        let (first, last) = (text.first_chunk::<WORD>()?, text.last_chunk::<WORD>()?);
+        Some((u64::from_ne_bytes(*first), u64::from_ne_bytes(*last)))
+    };
+    match a.len() {
+        0..WORD => a.iter().eq(b),
+        WORD..=16 => words(a) == words(b),
+        _ => a == b,
     }
 }
 
