@@ -242,7 +242,9 @@ impl<const MOST: usize> Ids<MOST> {
 
 /// As much of an ID as is kept: a client may send a megabyte. IDs are told apart by hash.
 fn shown(id: &str) -> AuditId {
-    AuditId::of(&id[..id.floor_char_boundary(SHOWN)])
+    let mut cuts = (0..=SHOWN.min(id.len())).rev();
+    let cut = cuts.find(|&at| id.is_char_boundary(at));
+    AuditId::of(&id[..cut.unwrap_or_default()])
 }
 
 /// The same state gives the same bytes, whatever is still to be sorted.

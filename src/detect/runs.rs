@@ -365,7 +365,7 @@ mod tests {
     /// Requests of a few callers, a century apart from one another, twice.
     fn lines() -> Vec<String> {
         let line = |n: u32| {
-            let (year, second) = (if n % 7 == 0 { 2126 } else { 2026 }, n % 50);
+            let (year, second) = (if n.is_multiple_of(7) { 2126 } else { 2026 }, n % 50);
             let (user, pod) = (["default", "a", "b"][n as usize / 3 % 3], n % 5);
             let resource = ["pods", "secrets", "nodes"][n as usize % 3];
             let verb = ["get", "list", "watch", "delete"][n as usize % 4];

@@ -65,12 +65,11 @@ impl<T> Table<T> {
                 place.hashes[way] == hash && place.known[way].as_deref().is_some_and(&is)
             })
         });
-        let (at, way) = match found {
-            Some(way) => (at, way),
-            None => {
-                self.text += length;
-                self.room(hash)
-            }
+        let (at, way) = if let Some(way) = found {
+            (at, way)
+        } else {
+            self.text += length;
+            self.room(hash)
         };
         let place = &mut self.places[at];
         (place.hashes[way], place.looked[way]) = (hash, self.now);
