@@ -20,7 +20,7 @@ use satrail::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 // 256 MiB of `meta` on two threads take 0.61 s with it and 0.78 s with glibc's for 1,000 accounts, 3.2 and 4.4 s for 100,000, in as much
-// memory (2026-11-23). Elsewhere a page of memory may have another size where it runs than where it was built.
+// memory (2026-11-23; `benches/scale/run --size 256MiB --only accounts`, built with and without). Elsewhere a page of memory may have another size where it runs than where it was built.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

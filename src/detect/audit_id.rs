@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Where the digits of a UUID stand.
+/// Where the dashes of a UUID stand.
+pub(super) const DASHES: [usize; 4] = [8, 13, 18, 23];
+
+/// Where its digits do.
 const DIGITS: [std::ops::Range<usize>; 5] = [0..8, 9..13, 14..18, 19..23, 24..36];
 
 /// An audit ID.
@@ -28,7 +31,7 @@ impl AuditId {
 /// The bytes of a UUID that is written with dashes and in small letters.
 fn uuid(text: &[u8]) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.try_into().ok()?;
-    if [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
+    if DASHES.iter().any(|&at| text[at] != b'-') {
         return None;
     }
     let mut uuid = [0; 16];

@@ -8,10 +8,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Merge, audit_id::AuditId, by_hash::ByHash, request::Request};
+use super::{
+    Merge,
+    audit_id::{AuditId, DASHES},
+    by_hash::ByHash,
+    request::Request,
+};
 
-use uses::Once;
-pub(super) use uses::{Sighting, Used, Uses};
+use uses::{Once, Uses};
+pub(super) use uses::{Sighting, Used};
 
 /// How many IDs that look like the server's own are kept.
 const MADE: usize = 128;
@@ -19,8 +24,6 @@ const MADE: usize = 128;
 const CHOSEN: usize = 64;
 /// How much of an ID's text is kept, in bytes.
 const SHOWN: usize = 256;
-/// Where the dashes of a UUID stand.
-const DASHES: [usize; 4] = [8, 13, 18, 23];
 
 /// The audit IDs of one user.
 ///

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_again_is_learnt_once_as_long_as_there_is_room() {
+    fn what_comes_again_is_seldom_learnt_anew() {
         for (many, most) in [(1, 0), (100, 10), (3000, 300), (8000, 16_000)] {
             let mut table = Table::default();
             let first = learnt(&mut table, (0..many).map(name));
