@@ -40,7 +40,10 @@ pub fn scan(config: &Config) -> Result<Verdict, Error> {
     let pace = Pace {
         elapsed: started.elapsed(),
     };
-    write(&report, chronicle.as_ref(), config, Some(pace))
+    let verdict = write(&report, chronicle.as_ref(), config, Some(pace));
+    // As in `State::report`: the end of the program gives all of it back at once.
+    std::mem::forget(report);
+    verdict
 }
 
 /// Fails early where writing would fail late.

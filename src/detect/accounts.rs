@@ -132,6 +132,11 @@ impl<T> PerAccount<T> {
         entries
     }
 
+    /// All of them, in no order.
+    pub(super) fn states(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, state)| state)
+    }
+
     /// Those whose key is the user name of a ServiceAccount, by key.
     pub fn accounts(&self) -> impl Iterator<Item = (ServiceAccount<'_>, &T)> {
         let entries = self.sorted().into_iter();

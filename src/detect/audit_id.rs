@@ -7,9 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Where the dashes of a UUID stand.
 pub(super) const DASHES: [usize; 4] = [8, 13, 18, 23];
 
-/// Where its digits do.
-const DIGITS: [std::ops::Range<usize>; 5] = [0..8, 9..13, 14..18, 19..23, 24..36];
-
 /// An audit ID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AuditId {
@@ -34,30 +31,40 @@ fn uuid(text: &[u8]) -> Option<[u8; 16]> {
     if DASHES.iter().any(|&at| text[at] != b'-') {
         return None;
     }
+    let half = |at: usize| {
+        text[at..]
+            .first_chunk()
+            .map(|&half| u32::from_le_bytes(half))
+    };
+    let digits = |at: usize, then: usize| Some(u64::from(half(at)?) | u64::from(half(then)?) << 32);
+    let quarters = [
+        digits(0, 4)?,
+        digits(9, 14)?,
+        digits(19, 24)?,
+        digits(28, 32)?,
+    ];
     let mut uuid = [0; 16];
-    let mut seen = 0;
-    let places = DIGITS.into_iter().flat_map(|digits| digits.step_by(2));
-    for (byte, at) in uuid.iter_mut().zip(places) {
-        let (high, low) = (
-            VALUES[usize::from(text[at])],
-            VALUES[usize::from(text[at + 1])],
-        );
-        seen |= high | low;
-        *byte = high << 4 | low;
+    for (bytes, digits) in uuid.as_chunks_mut().0.iter_mut().zip(quarters) {
+        *bytes = bytes_of(digits)?.to_le_bytes();
     }
-    (seen < 16).then_some(uuid)
+    Some(uuid)
 }
 
-/// What each byte is worth as a digit; 16 if it is none.
-const VALUES: [u8; 256] = {
-    let mut values = [16; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[b"0123456789abcdef"[value as usize] as usize] = value;
-        value += 1;
+/// What eight digits in small letters are worth, the first character being the lowest byte: all at once, since byte by
+/// byte they took 500 instructions an ID (callgrind).
+fn bytes_of(digits: u64) -> Option<u32> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The letters begin with 0x61, and are worth 10 and more.
+    let values = (digits & (0x0f * ONES)) + 9 * (digits >> 6 & ONES);
+    let letters = (values + 0x76 * ONES) >> 7 & ONES;
+    // Whatever is no digit is written in another way.
+    if values & (0xf0 * ONES) != 0 || values + 0x30 * ONES + 39 * letters != digits {
+        return None;
     }
-    values
-};
+    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    u32::try_from((quads | quads >> 16) & 0xffff_ffff).ok()
+}
 
 impl fmt::Display for AuditId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,6 +112,27 @@ mod tests {
             let stored = postcard::to_stdvec(&id).unwrap();
             prop_assert_eq!(&stored, &postcard::to_stdvec(&text).unwrap());
             prop_assert_eq!(postcard::from_bytes::<AuditId>(&stored).unwrap(), id);
+        }
+    }
+
+    #[test]
+    fn every_byte_is_a_digit_or_not() {
+        let id = "bdd760bd-11c7-4110-ac92-420995f5d9f0";
+        for at in 0..id.len() {
+            for byte in 0..128_u8 {
+                let mut text = id.to_owned().into_bytes();
+                text[at] = byte;
+                let text = String::from_utf8(text).unwrap();
+                let is_digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                let fits = if DASHES.contains(&at) {
+                    byte == b'-'
+                } else {
+                    is_digit
+                };
+                let read = AuditId::of(&text);
+                assert_eq!(matches!(read, AuditId::Uuid(_)), fits, "{text}");
+                assert_eq!(read.to_string(), text);
+            }
         }
     }
 

@@ -129,15 +129,9 @@ impl Detector for AuditIdReused {
 
     fn finish(&self, context: &Context<'_>) -> Vec<Finding> {
         let users = self.users.sorted();
-        let ids = users.iter().flat_map(|&(user, sample)| {
-            let ids = sample.ids();
-            ids.map(move |(hash, uses)| (hash, user, uses))
-        });
-        let mut ids: Vec<Owned<'_>> = ids.collect();
-        ids.sort_unstable_by_key(|&(hash, user, _)| (hash, user));
+        let ids = of_several_requests(&users);
         let mut reused: BTreeMap<&str, Vec<Reused<'_>>> = BTreeMap::new();
         for owners in ids.chunk_by(|a, b| a.0 == b.0) {
-            // Nearly all of them were made by the server and used once.
             if owners.len() == 1 && owners[0].2.count() == 1 {
                 continue;
             }
@@ -154,14 +148,35 @@ impl Detector for AuditIdReused {
     }
 
     fn coverage(&self, log: &LogFacts) -> Coverage {
-        let users = self.users.sorted();
-        let without: u64 = users.iter().map(|(_, sample)| sample.without_id()).sum();
+        let without: u64 = self.users.states().map(Sample::without_id).sum();
         let judged = log.requests.saturating_sub(without);
         Coverage {
             evaluated: judged,
             blind: (judged == 0).then(|| "no request of the log has an audit ID".to_owned()),
         }
     }
+}
+
+/// The IDs of `users` that stand for several requests, be they the same user's or not, by hash and user.
+fn of_several_requests<'a>(users: &[(&'a str, &'a Sample)]) -> Vec<Owned<'a>> {
+    let all = users.iter().enumerate();
+    let all = all.flat_map(|(n, (_, sample))| sample.hashes().map(move |hash| (hash, n)));
+    let mut all: Vec<(u64, usize)> = all.collect();
+    all.sort_unstable();
+    // Nearly all of them were made by the server and used once.
+    let several = all.chunk_by(|a, b| a.0 == b.0).filter(|ids| ids.len() > 1);
+    let mut several: Vec<(usize, u64)> = several.flatten().map(|&(hash, n)| (n, hash)).collect();
+    several.sort_unstable();
+    let of_users = several.chunk_by(|a, b| a.0 == b.0);
+    let of_users = of_users.filter_map(|ids| Some((users.get(ids.first()?.0)?, ids)));
+    let ids = of_users.flat_map(|(&(user, sample), wanted)| {
+        let ids = sample.ids();
+        let ids = ids.filter(|(hash, _)| wanted.binary_search_by_key(hash, |id| id.1).is_ok());
+        ids.map(move |(hash, uses)| (hash, user, uses))
+    });
+    let mut ids: Vec<Owned<'_>> = ids.collect();
+    ids.sort_unstable_by_key(|&(hash, user, _)| (hash, user));
+    ids
 }
 
 /// What `user` has reused of an ID: an own one, or one that somebody else's earlier request has.

@@ -87,6 +87,11 @@ impl Sample {
         self.made.kept().into_iter().chain(self.chosen.kept())
     }
 
+    /// The hashes of the IDs kept, twice where one stands for several requests.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.made.hashes().into_iter().chain(self.chosen.hashes())
+    }
+
     /// All requests.
     pub(super) const fn requests(&self) -> u64 {
         self.requests
@@ -186,7 +191,17 @@ impl<const MOST: usize> Ids<MOST> {
     }
 
     fn merge(&mut self, mut other: Self) {
+        self.sort();
         other.sort();
+        // Between them there may be twice as many as are kept.
+        let mut all = self.hashes();
+        all.extend(other.hashes());
+        all.sort_unstable();
+        let largest = all.chunk_by(|a, b| a == b).nth(MOST - 1);
+        if let Some(&largest) = largest.and_then(<[u64]>::first) {
+            self.drop_above(largest);
+            other.drop_above(largest);
+        }
         self.limit = self.limit.or(other.limit);
         for (hash, mut theirs) in other.again {
             for own in self.once.extract_if(.., |own| own.hash == hash) {
@@ -198,7 +213,6 @@ impl<const MOST: usize> Ids<MOST> {
                 self.again.entry(hash, || theirs);
             }
         }
-        self.once.reserve_exact(other.once.len());
         for theirs in other.once {
             if let Some(ours) = self.again.get_mut(theirs.hash) {
                 ours.add(theirs.request);
@@ -207,7 +221,18 @@ impl<const MOST: usize> Ids<MOST> {
             }
         }
         self.sort();
-        self.once.shrink_to(MOST + UNSORTED);
+    }
+
+    /// Drops the IDs with hashes larger than `largest`.
+    fn drop_above(&mut self, largest: u64) {
+        let before = self.once.len() + self.again.len();
+        self.once.retain(|once| once.hash <= largest);
+        while self.again.last().is_some_and(|last| last > largest) {
+            self.again.pop_last();
+        }
+        if self.once.len() + self.again.len() < before {
+            self.limit = Some(largest);
+        }
     }
 
     /// All IDs with their hashes, those with the smallest ones first.
@@ -229,6 +254,21 @@ impl<const MOST: usize> Ids<MOST> {
         let again = again.map(|(hash, uses)| (hash, Used::Again(Cow::Borrowed(&**uses))));
         let mut all: Vec<(u64, Used<'_>)> = once.chain(again).collect();
         all.sort_by_key(|(hash, _)| *hash);
+        all
+    }
+
+    /// The hashes of [`Ids::kept`], twice where one stands for several requests.
+    fn hashes(&self) -> Vec<u64> {
+        let again = self.again.iter().flat_map(|(hash, _)| [hash, hash]);
+        let mut all: Vec<u64> = self
+            .once
+            .iter()
+            .map(|once| once.hash)
+            .chain(again)
+            .collect();
+        all.sort_unstable();
+        let ids = all.chunk_by(|a, b| a == b).take(MOST);
+        all.truncate(ids.map(<[u64]>::len).sum());
         all
     }
 

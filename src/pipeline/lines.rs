@@ -189,7 +189,7 @@ impl<'a, S: Study> Lines<'a, S> {
         {
             self.plain += 1;
             note(
-                &event,
+                (&event, Some(text)),
                 self.span,
                 self.seen,
                 &mut self.reading,
@@ -244,7 +244,7 @@ impl<'a, S: Study> Lines<'a, S> {
             Found::Event(event) => {
                 *wrapped = event.dialect != Dialect::Plain;
                 *forms.events.entry(event.dialect).or_default() += 1;
-                note(&event, *span, *seen, reading, entries, study);
+                note((&event, None), *span, *seen, reading, entries, study);
             }
             Found::Skipped(skipped) => *forms.skipped.entry(skipped).or_default() += 1,
             Found::Bad(why) => {
@@ -259,6 +259,10 @@ impl<'a, S: Study> Lines<'a, S> {
 /// what a hostile body in a broken line can cost.
 const MOST_GLUED: u32 = 64;
 
+/// A line without bodies that is no longer than this is kept as it stands while its request is open: it is hardly
+/// longer than what [`Event::compact`] writes, which takes ten times as long.
+const LONGEST_KEPT: usize = 2048;
+
 /// What may stand around an event: white space, and the NULs that copytruncate leaves.
 const fn padding(c: char) -> bool {
     c == '\0' || c.is_ascii_whitespace()
@@ -268,9 +272,9 @@ fn nul_bytes(text: &str) -> u64 {
     memchr::memchr_iter(0, text.as_bytes()).count() as u64
 }
 
-/// Takes note of one event, and of its request if it stands for one.
+/// Takes note of one event, and of its request if it stands for one. With the line, if it is one event and nothing else.
 fn note<S: Study>(
-    event: &Event<'_>,
+    (event, line): (&Event<'_>, Option<&str>),
     span: Span,
     seen: Option<&Seen>,
     reading: &mut Reading,
@@ -291,9 +295,11 @@ fn note<S: Study>(
         Standing::Announces => {}
         Standing::Counts => study.request(event),
         Standing::Opens => {
+            let has_bodies = event.request_body.is_some() || event.response_body.is_some();
+            let line = line.filter(|line| !has_bodies && line.len() <= LONGEST_KEPT);
             let opening = Opening {
                 origin: event.origin,
-                line: event.compact(),
+                line: line.map_or_else(|| event.compact(), str::to_owned),
                 day: Day::of(event.time()),
             };
             entries.push(Entry::Open(event.key(), opening));

@@ -31,10 +31,17 @@ use super::{
     threads,
 };
 
-/// What a partial state starts with; the digits are the version of what follows.
-const MAGIC: &[u8; 16] = b"satrail state 6\n";
+/// The version of what is written. To be raised whenever a type of what is noted changes.
+macro_rules! version {
+    () => {
+        "8"
+    };
+}
+
+/// What a partial state starts with.
+const MAGIC: &str = concat!("satrail state ", version!(), "\n");
 /// How much of that names the format whatever its version.
-const MAGIC_NAME: usize = 14;
+const MAGIC_NAME: usize = "satrail state ".len();
 
 /// Everything that a scan has noted.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -139,9 +146,8 @@ impl From<Unjudged> for Scan {
 }
 
 impl State {
-    /// The version of what is written: another version cannot read it. To be raised, with [`MAGIC`], whenever a type of
-    /// what is noted changes.
-    pub const VERSION: &str = "7";
+    /// The version of what is written: another version cannot read it.
+    pub const VERSION: &str = version!();
 
     pub(super) fn new(folded: Folded<Scan>, scrapes: Scrapes, deduplicated: bool) -> Self {
         let Folded {
@@ -185,7 +191,7 @@ impl State {
 
     /// Writes the state, to be read by [`State::read`].
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(MAGIC)?;
+        out.write_all(MAGIC.as_bytes())?;
         let mut zstd = zstd::Encoder::new(out, 3)?;
         zstd.include_checksum(true)?;
         postcard::to_io(self, &mut zstd).map_err(io::Error::other)?;
@@ -206,10 +212,10 @@ impl State {
     fn read_from(input: &mut dyn Read) -> Result<Self, String> {
         let mut magic = [0; MAGIC.len()];
         let whole = input.read_exact(&mut magic).is_ok();
-        if !whole || magic[..MAGIC_NAME] != MAGIC[..MAGIC_NAME] {
+        if !whole || magic[..MAGIC_NAME] != MAGIC.as_bytes()[..MAGIC_NAME] {
             return Err("it is none (`satrail scan --partial-state FILE` writes one)".to_owned());
         }
-        if &magic != MAGIC {
+        if magic != MAGIC.as_bytes() {
             return Err("another version of satrail wrote it: scan again with this one".to_owned());
         }
         let mut bytes = Vec::new();
