@@ -20,6 +20,7 @@ mod about;
 mod accounts;
 mod activity;
 mod advice;
+mod ahead;
 mod allow;
 mod aspects;
 mod attack;

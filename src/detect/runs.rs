@@ -33,6 +33,7 @@ use crate::{
 
 use super::{
     Aspects, Detectors,
+    ahead::fetch,
     batch::Batch,
     deed::Deed,
     evidence::{Entry, FIRSTS, insert},
@@ -139,8 +140,12 @@ impl Runs {
             detectors.observe(request);
             return;
         };
+        let form = Form::of(request);
+        let hash = hash_of(request, form);
+        // It is needed when the other detectors have had their look.
+        self.begun.iter_hash(hash).next().inspect(|run| fetch(*run));
         detectors.observe_each(request);
-        self.join(detectors, request, time);
+        self.join(detectors, request, (time, form, hash));
     }
 
     /// Shows `detectors` all that has been collected.
@@ -214,7 +219,12 @@ impl Runs {
     }
 
     /// Counts `request` in the run of those that are like it.
-    fn join(&mut self, detectors: &mut Detectors, request: &Request<'_>, time: Timestamp) {
+    fn join(
+        &mut self,
+        detectors: &mut Detectors,
+        request: &Request<'_>,
+        (time, form, hash): (Timestamp, Form, u64),
+    ) {
         let second = i32::try_from(time.seconds().saturating_sub(self.base));
         let second = match second {
             Ok(second) if self.arrivals.len() < self.bounds.requests => second,
@@ -224,8 +234,6 @@ impl Runs {
                 0
             }
         };
-        let form = Form::of(request);
-        let hash = hash_of(request, form);
         let known = self.begun.find_mut(hash, |run| run.is_like(request, form));
         let run = if let Some(run) = known {
             run

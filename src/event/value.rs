@@ -87,8 +87,11 @@ impl<'a> Object<'a> {
     /// Whether the object is absent or has no entries.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        let inside = self.0.strip_prefix('{');
-        inside.is_none_or(|rest| rest.trim_start_matches(space).starts_with('}'))
+        let Some((b'{', inside)) = self.0.as_bytes().split_first() else {
+            return true;
+        };
+        let first = inside.iter().find(|&&byte| !space(char::from(byte)));
+        first == Some(&b'}')
     }
 
     /// The entries, in the order of the text.
