@@ -246,7 +246,7 @@ impl Shared<'_> {
         if let Some(opened) = Arc::into_inner(opened) {
             reading.stored_bytes += opened.source.stored_bytes_read();
             let (key, end) = (opened.source.key(), opened.source.end());
-            reading.ends.insert(key, (end, opened.source.seal()));
+            reading.ends.push((key, (end, opened.source.seal())));
             reading.troubles.extend(opened.source.troubles());
         }
     }

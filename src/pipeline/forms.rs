@@ -68,10 +68,6 @@ impl Forms {
             })
             .collect()
     }
-
-    fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.skipped.is_empty() && self.bad_lines == 0
-    }
 }
 
 /// What was found in all files and in each.
@@ -85,18 +81,31 @@ pub(super) struct FormsSeen {
 impl FormsSeen {
     /// Takes note of a file, whatever is in it.
     pub(super) fn add_file(&mut self, source: u64) {
-        self.files.entry(source).or_default();
-        self.shrink();
+        self.file(source);
     }
 
-    /// Takes note of what a part of a file holds.
-    pub(super) fn add(&mut self, source: u64, forms: &Forms) {
-        if forms.is_empty() {
-            return;
+    /// Takes note of what a part of a file holds: so many events of the plain form, and whatever else.
+    pub(super) fn add(&mut self, source: u64, plain: u64, others: &Forms) {
+        let note = |forms: &mut Forms| {
+            if plain > 0 {
+                *forms.events.entry(Dialect::Plain).or_default() += plain;
+            }
+            forms.merge(others);
+        };
+        note(&mut self.total);
+        self.file(source).map(note);
+    }
+
+    /// The file, if it is listed so far.
+    fn file(&mut self, source: u64) -> Option<&mut Forms> {
+        let last = self.files.last_key_value().map(|(&last, _)| last);
+        if self.files.len() >= LISTED && last.is_some_and(|last| source > last) {
+            return None;
         }
-        self.total.merge(forms);
-        self.files.entry(source).or_default().merge(forms);
-        self.shrink();
+        if self.files.len() >= LISTED && !self.files.contains_key(&source) {
+            self.files.pop_last();
+        }
+        Some(self.files.entry(source).or_default())
     }
 
     /// Adds what another worker or run has found; the order does not matter.
@@ -174,12 +183,12 @@ mod tests {
             let mut seen = FormsSeen::default();
             for source in sources {
                 seen.add_file(*source);
-                seen.add(*source, &one);
+                seen.add(*source, 0, &one);
             }
             seen
         };
         let mut forwards = seen(&mut all.iter().chain(&all));
-        forwards.add(1, &Forms::default());
+        forwards.add(all[0], 0, &Forms::default());
         let mut halves = seen(&mut all[LISTED..].iter());
         halves.merge(seen(&mut all.iter().rev()));
         halves.merge(seen(&mut all[..LISTED].iter().rev()));

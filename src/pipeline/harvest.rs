@@ -26,7 +26,7 @@ use super::{
     fold::{Folded, Study},
     ledger::Ledger,
     packed::{pack, unpack},
-    reading::Reading,
+    reading::{End, Reading},
     scrapes::Scrapes,
     state::Scan,
 };
@@ -44,16 +44,18 @@ pub struct Harvest {
     /// Requests that were counted when they were open, and have ended now.
     pub(super) recounted: Telemetry,
     pub(super) scrapes: Scrapes,
+    ends: BTreeMap<u64, End>,
 }
 
 impl Harvest {
     pub(super) fn new(folded: Folded<Sorted>, scrapes: Scrapes) -> Self {
         let Folded {
-            reading,
+            mut reading,
             ledger,
             study,
         } = folded;
         Self {
+            ends: std::mem::take(&mut reading.ends).into_iter().collect(),
             reading,
             ledger,
             days: study.days,
@@ -66,7 +68,7 @@ impl Harvest {
     /// what stands before it, if it came along with reading. `None` if it could not be opened.
     #[must_use]
     pub fn end(&self, source: u64) -> Option<(u64, Option<u128>)> {
-        self.reading.ends.get(&source).copied()
+        self.ends.get(&source).copied()
     }
 
     /// Bytes, events and bad lines.

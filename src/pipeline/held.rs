@@ -175,6 +175,7 @@ impl Held {
             days,
             recounted,
             scrapes,
+            ..
         } = harvest;
         let counted = self.kept.ledger.open_keys();
         let mut counts = Telemetry::default();

@@ -110,11 +110,11 @@ impl<'a, S: Study> Lines<'a, S> {
     fn end(&mut self, source: u64, chunk: u64, lines: u32) {
         self.reading.lines += u64::from(lines);
         self.reading.places.add_chunk(source, chunk, lines);
-        let mut forms = std::mem::take(&mut self.forms);
-        if self.plain > 0 {
-            *forms.events.entry(Dialect::Plain).or_default() += std::mem::take(&mut self.plain);
-        }
-        self.reading.forms.add(source, &forms);
+        let (plain, others) = (
+            std::mem::take(&mut self.plain),
+            std::mem::take(&mut self.forms),
+        );
+        self.reading.forms.add(source, plain, &others);
         self.wrapped = false;
     }
 

@@ -1,6 +1,6 @@
 //! What reading itself leaves behind: counts, bad lines, places.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +30,13 @@ pub(super) struct Reading {
     pub(super) places: Places,
     pub(super) forms: FormsSeen,
     pub(super) troubles: BTreeSet<Trouble>,
-    /// How far each source was read, for whoever goes on from there, and the seal of what stands before
-    /// if it is known.
+    /// How far each source was read, for whoever goes on from there.
     #[serde(skip)]
-    pub(super) ends: BTreeMap<u64, (u64, Option<u128>)>,
+    pub(super) ends: Vec<(u64, End)>,
 }
+
+/// How far a source was read, and the seal of what stands before if it is known.
+pub(super) type End = (u64, Option<u128>);
 
 impl Reading {
     /// Takes note of a bad line.

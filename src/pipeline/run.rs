@@ -245,7 +245,7 @@ pub(super) fn study_of<S: Study>(
 
 /// What there is to read; says how much of it is known before the walk.
 fn walk(options: &Options, passes: u64, progress: &dyn Progress) -> Mutex<Walk> {
-    let walk = Walk::new(&options.paths);
+    let walk = Walk::new(&options.paths).over(options.threads);
     if passes > 0 {
         progress.total(walk.stored_bytes().map(|bytes| bytes * passes));
     }

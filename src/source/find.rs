@@ -15,8 +15,9 @@ use std::{
     collections::{BTreeSet, HashSet},
     fs::{self, DirEntry, Metadata},
     io::{self, ErrorKind},
+    num::NonZero,
     path::{Path, PathBuf},
-    vec,
+    thread, vec,
 };
 
 use glob::{MatchOptions, glob_with};
@@ -61,7 +62,12 @@ pub struct Walk {
     roots: Vec<Root>,
     troubles: BTreeSet<Trouble>,
     bytes: Option<u64>,
+    /// How many threads look up what stands in a directory; 0: one for each core.
+    threads: usize,
 }
+
+/// So many entries are looked up before another thread is worth while.
+const MANY: usize = 1024;
 
 /// A directory that was named.
 #[derive(Debug)]
@@ -77,6 +83,7 @@ impl Walk {
     pub fn new(paths: &[PathBuf]) -> Self {
         let mut walk = Self {
             bytes: Some(0),
+            threads: 1,
             ..Self::default()
         };
         let paths: BTreeSet<&PathBuf> = paths.iter().collect();
@@ -87,6 +94,12 @@ impl Walk {
         walk.named.sort_by(|a, b| a.name().cmp(b.name()));
         walk.bytes = walk.named.iter().map(Input::stored_bytes).sum();
         walk
+    }
+
+    /// The same, with so many threads for large directories; 0: one for each core.
+    #[must_use]
+    pub fn over(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// Walks what is known already.
@@ -216,21 +229,17 @@ impl Walk {
                 return Vec::new();
             }
         };
-        let (mut files, mut below) = (Vec::new(), Vec::new());
+        let mut named = Vec::new();
         for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    self.unreadable(directory, why(&error));
-                    continue;
-                }
-            };
-            let path = entry.path();
-            if is_hidden(&path) {
-                self.roots[root].hidden += 1;
-                continue;
+            match entry {
+                Err(error) => self.unreadable(directory, why(&error)),
+                Ok(entry) if is_hidden(&entry) => self.roots[root].hidden += 1,
+                Ok(entry) => named.push(entry),
             }
-            match metadata_of(&entry, &path) {
+        }
+        let (mut files, mut below) = (Vec::new(), Vec::new());
+        for (path, metadata) in look_up(&named, self.threads) {
+            match metadata {
                 Err(error) => self.unreadable(&path, why_not_found(&path, &error)),
                 Ok(metadata) if metadata.is_file() => {
                     self.roots[root].files += 1;
@@ -290,8 +299,40 @@ impl Iterator for Walk {
     }
 }
 
-/// What stands there, symlinks followed. The entry is asked for by its name within the open directory, which takes the
-/// system less than to go through the whole path.
+/// What stands there, symlinks followed, in the same order.
+fn look_up(entries: &[DirEntry], threads: usize) -> Vec<(PathBuf, io::Result<Metadata>)> {
+    let look_up = |entries: &[DirEntry]| -> Vec<_> {
+        let entries = entries.iter().map(|entry| {
+            let path = entry.path();
+            let metadata = metadata_of(entry, &path);
+            (path, metadata)
+        });
+        entries.collect()
+    };
+    let threads = match threads {
+        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    };
+    let share = entries.len().div_ceil(threads).max(MANY);
+    let mut shares = entries.chunks(share);
+    let first = shares.next().unwrap_or_default();
+    thread::scope(|scope| {
+        let others: Vec<_> = shares
+            .map(|share| scope.spawn(move || look_up(share)))
+            .collect();
+        let mut all = look_up(first);
+        for other in others {
+            match other.join() {
+                Ok(found) => all.extend(found),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+/// The entry is asked for by its name within the open directory, which takes the system less than to go through the
+/// whole path.
 fn metadata_of(entry: &DirEntry, path: &Path) -> io::Result<Metadata> {
     let metadata = entry.metadata()?;
     if metadata.is_symlink() {
@@ -300,9 +341,8 @@ fn metadata_of(entry: &DirEntry, path: &Path) -> io::Result<Metadata> {
     Ok(metadata)
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
 /// The directory above `path` that `path`, if it is a symlink, leads to.

@@ -23,6 +23,8 @@ use super::{
 
 /// The first bytes, which tell the format and make the key.
 const HEAD: usize = 4096;
+/// A file that is no longer than this is read by one call: directories hold such files by the hundred thousand.
+const SMALL: usize = 64 << 10;
 
 /// A file, or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,10 +164,19 @@ impl Input {
             At::Path(path) => open(path),
         };
         let (mut opened, size) = opened.map_err(trouble)?;
-        let head = head_of(&mut opened.reader(), size).map_err(trouble)?;
-        let format = sniff(&head);
-        let (compression, reader) = match (format, opened) {
-            (Format::Foreign(why), _) => return Err(Trouble::unreadable(&self.name, why)),
+        let read = head_of(&mut opened.reader(), size).map_err(trouble)?;
+        let head = &read[..read.len().min(HEAD)];
+        let format = sniff(head);
+        let compression = match format {
+            Format::Foreign(why) => return Err(Trouble::unreadable(&self.name, why)),
+            Format::Packed(compression) => compression,
+            Format::Text { .. } => Compression::Plain,
+        };
+        let key = match self.span {
+            Some(span) => span.key,
+            None => key(&self.name, head, compression),
+        };
+        let reader = match (format, opened) {
             (Format::Text { mark }, Opened::File(file))
                 if size > 0 && (!any_framing || framing(&head[mark..]) == Framing::Lines) =>
             {
@@ -174,37 +185,30 @@ impl Input {
                     None => (mark as u64, size),
                 };
                 let mut plain = Plain::new(Positioned::new(file), from, until, limits);
+                if read.len() as u64 == size {
+                    plain = plain.knowing(read);
+                }
                 if self.goes_on() {
                     plain = plain.after_earlier_run();
                 }
-                (Compression::Plain, Reader::Plain(plain))
+                Reader::Plain(plain)
             }
             (format, opened) => {
-                let compression = match format {
-                    Format::Packed(compression) => compression,
-                    _ => Compression::Plain,
-                };
                 let stream = match (format, opened) {
                     (Format::Packed(_), Opened::File(file)) if size > 0 => {
-                        let stored = (file, size, compression);
-                        Stream::of_file(head.clone(), stored, limits, any_framing)
+                        Stream::of_file(read, (file, size, compression), limits, any_framing)
                     }
-                    (_, opened) => {
-                        Stream::new(head.clone(), opened.into_reader(), limits, any_framing)
-                    }
+                    (_, opened) => Stream::new(read, opened.into_reader(), limits, any_framing),
                 };
-                let stream = match self.span {
+                Reader::Stream(match self.span {
                     Some(span) => stream.from(span.from, compression == Compression::Plain),
                     None => stream,
-                };
-                (compression, Reader::Stream(stream))
+                })
             }
         };
         Ok(Source {
             name: self.name.clone(),
-            key: self
-                .span
-                .map_or_else(|| key(&self.name, &head, compression), |span| span.key),
+            key,
             compression,
             reader,
         })
@@ -311,12 +315,12 @@ pub(super) fn head_and_rest(path: &Path) -> io::Result<(Vec<u8>, Box<dyn Read + 
     Ok((head, Box::new(file)))
 }
 
-/// The first bytes. One call reads them all where the size is known (else 0): directories hold files by the hundred
-/// thousand.
+/// The first bytes; all of a small file. One call reads them where the size is known (else 0).
 fn head_of(reader: &mut dyn Read, size: u64) -> io::Result<Vec<u8>> {
-    let mut head = vec![0; HEAD];
+    let small = usize::try_from(size).ok().filter(|&size| size <= SMALL);
+    let mut head = vec![0; small.map_or(HEAD, |size| size.max(HEAD))];
     let mut filled = 0;
-    while filled < HEAD {
+    while filled < head.len() {
         match reader.read(&mut head[filled..]) {
             Ok(0) => break,
             Ok(n) => filled += n,

@@ -45,8 +45,44 @@ pub struct Places {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Lines {
     name: String,
-    /// Lines that start in each chunk, by the chunk's offset.
-    chunks: BTreeMap<u64, u32>,
+    /// Lines that start in each chunk, by the chunk's offset. Not a map, which would cost small files a node each.
+    chunks: Vec<(u64, u32)>,
+}
+
+impl Lines {
+    /// Nearly always the last chunk so far.
+    fn add_chunk(&mut self, chunk: u64, lines: u32) {
+        let at = self.chunks.partition_point(|known| known.0 < chunk);
+        match self.chunks.get_mut(at) {
+            Some(known) if known.0 == chunk => known.1 = lines,
+            _ => {
+                if self.chunks.is_empty() {
+                    self.chunks.reserve_exact(1);
+                }
+                self.chunks.insert(at, (chunk, lines));
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        if self.name.is_empty() {
+            self.name = other.name;
+        }
+        if self.chunks.is_empty() {
+            self.chunks = other.chunks;
+            return;
+        }
+        self.chunks.extend(other.chunks);
+        self.chunks.sort_unstable();
+        // Of a file that was read twice and had changed meanwhile.
+        self.chunks.dedup_by(|later, known| {
+            let same = later.0 == known.0;
+            if same {
+                known.1 = later.1;
+            }
+            same
+        });
+    }
 }
 
 impl Places {
@@ -57,11 +93,8 @@ impl Places {
 
     /// Notes how many lines one chunk holds.
     pub fn add_chunk(&mut self, source: u64, chunk: u64, lines: u32) {
-        self.sources
-            .entry(source)
-            .or_default()
-            .chunks
-            .insert(chunk, lines);
+        let source = self.sources.entry(source).or_default();
+        source.add_chunk(chunk, lines);
     }
 
     /// Notes that the event `identity` also stands at `origin`, where it was passed over.
@@ -85,7 +118,7 @@ impl Places {
     pub fn chunks(&self) -> impl Iterator<Item = (u64, u64, u64)> {
         self.sources.iter().flat_map(|(&source, lines)| {
             let mut before = 0;
-            lines.chunks.iter().map(move |(&chunk, &n)| {
+            lines.chunks.iter().map(move |&(chunk, n)| {
                 let start = before;
                 before += u64::from(n);
                 (source, chunk, start)
@@ -110,7 +143,7 @@ impl Places {
         let mut before = Vec::new();
         for (&source, lines) in &self.sources {
             let mut sum = 0;
-            for (&chunk, &n) in &lines.chunks {
+            for &(chunk, n) in &lines.chunks {
                 before.push(((source, chunk), sum));
                 sum += u64::from(n);
             }
@@ -166,11 +199,7 @@ impl Lookup<'_> {
 impl AddAssign for Places {
     fn add_assign(&mut self, other: Self) {
         for (key, theirs) in other.sources {
-            let ours = self.sources.entry(key).or_default();
-            if ours.name.is_empty() {
-                ours.name = theirs.name;
-            }
-            ours.chunks.extend(theirs.chunks);
+            self.sources.entry(key).or_default().merge(theirs);
         }
         for (identity, origin) in other.twins {
             self.add_twin(identity, origin);

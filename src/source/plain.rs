@@ -39,6 +39,8 @@ const STEP: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Plain {
     file: Positioned,
+    /// All of a small one, which was read to tell its format; else nothing.
+    known: Vec<u8>,
     /// Where the first line starts: behind a byte-order mark, or where an earlier run has stopped.
     begin: u64,
     /// Where to end: the size when it was opened, at most. What is appended later is left to the next run.
@@ -60,6 +62,7 @@ impl Plain {
         let (block, max_line) = limits.checked();
         Self {
             file,
+            known: Vec::new(),
             begin,
             size,
             before: 0,
@@ -69,6 +72,11 @@ impl Plain {
             waiting: Mutex::default(),
             stopped: Mutex::default(),
         }
+    }
+
+    /// The same, all of which is known already.
+    pub(super) fn knowing(self, known: Vec<u8>) -> Self {
+        Self { known, ..self }
     }
 
     /// The same, where an earlier run has read all that stands before.
@@ -114,7 +122,9 @@ impl Plain {
 
     /// Fills `room` from `offset` on, as far as the file and the disk allow.
     fn fill(&self, room: &mut [u8], offset: u64) -> usize {
-        let mut filled = 0;
+        let known = self.known.get(index(offset)..).unwrap_or_default();
+        let mut filled = known.len().min(room.len());
+        room[..filled].copy_from_slice(&known[..filled]);
         while filled < room.len() {
             let at = offset + filled as u64;
             match self.file.read_at(&mut room[filled..], at) {

@@ -185,8 +185,27 @@ fn what_is_appended_after_opening_is_left_to_the_next_run() {
 }
 
 #[test]
+fn a_small_file_is_read_at_once() {
+    for log in [log(1), log(1000), b"no newline".to_vec()] {
+        let directory = directory(&[("a", &log)]);
+        let path = directory.path().join("a");
+        let source = only(&find(std::slice::from_ref(&path))).open(&limits(100, 1 << 20));
+        let source = source.unwrap();
+        OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&path)
+            .unwrap();
+        assert_eq!(read(&source, 2), expected(&log, 1 << 20));
+        assert_eq!(source.troubles(), []);
+        assert_eq!(source.stored_bytes_read(), log.len() as u64);
+    }
+}
+
+#[test]
 fn a_file_that_shrinks_while_it_is_read_ends_early() {
-    let log = log(1000);
+    // Too long to be read at once.
+    let log = log(3000);
     for chunk in [1, 10, 100, 1000, 1 << 20] {
         for left in [0, 1, 40, 333] {
             let directory = directory(&[("a", &log)]);
