@@ -22,15 +22,15 @@ soak seconds="120":
 
 # One static binary for Linux (needs the rustup target and Debian's musl-tools).
 static target="x86_64-unknown-linux-musl":
-    cargo build --release --locked --target {{target}}
-    ! readelf --dynamic target/{{target}}/release/satrail | grep NEEDED
+    cargo build --profile dist --locked --target {{target}}
+    ! readelf --dynamic target/{{target}}/dist/satrail | grep NEEDED
 
 # A Debian package (needs cargo-deb): the binary, completions, manual pages, units and the dashboard as examples.
 deb:
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build --release --locked
-    satrail=target/release/satrail
+    cargo build --profile dist --locked
+    satrail=target/dist/satrail
     rm -rf target/package && mkdir -p target/package/man
     $satrail completions bash > target/package/satrail.bash
     $satrail completions zsh > target/package/_satrail
@@ -39,4 +39,4 @@ deb:
     for name in $($satrail --help | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on && /^  [a-z]/ {print $1}' | grep -vx help); do
       $satrail man "$name" > "target/package/man/satrail-$name.1"
     done
-    cargo deb --locked --no-build
+    cargo deb --locked --no-build --profile dist

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{day::Day, fold::Study};
 
-/// About 60 MB at 900 bytes an opening.
+/// About 85 MB at 1,300 bytes an opening.
 const MAX_OPENINGS: usize = 65_536;
 /// About 36 MB. Closings pile up where the policy omits `ResponseStarted`.
 const MAX_CLOSINGS: usize = 1_000_000;
