@@ -1,5 +1,8 @@
 //! Memory that is asked for before it is needed.
-#![expect(unsafe_code, reason = "a hint to the CPU, which reads nothing")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "a hint to the CPU, which reads nothing")
+)]
 
 /// Has the CPU fetch where `value` begins, and goes on at once: what is not in its caches takes a hundred nanoseconds.
 #[inline]
