@@ -353,6 +353,36 @@ fn states_of_shards_make_the_report_of_one_scan() {
     assert!(said.contains("satrail scan --partial-state FILE"), "{said}");
 }
 
+/// What a state begins with changes with its layout: one of another version is named as such and never read as ours.
+#[test]
+fn states_of_another_version_or_damaged_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    let path = state.to_str().unwrap();
+    run(
+        &["scan", "--partial-state", path, "--fail-on", "never", ONE],
+        0,
+    );
+    let good = fs::read(&state).unwrap();
+    let first = format!("satrail state {}\n", satrail::pipeline::State::VERSION);
+    assert!(good.starts_with(first.as_bytes()));
+    let mut other = good.clone();
+    other["satrail state ".len()] ^= 1;
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let cut = good[..good.len() / 2].to_vec();
+    for (bytes, why) in [
+        (other, "another version of satrail wrote it: scan again"),
+        (damaged, "it is damaged"),
+        (cut, "it is damaged"),
+        (good[..10].to_vec(), "it is none"),
+    ] {
+        fs::write(&state, bytes).unwrap();
+        let (_, said) = run(&["merge", path], 2);
+        assert!(said.contains(why) && said.contains(path), "{said}");
+    }
+}
+
 #[test]
 fn lines_delivered_twice_are_told_and_removed() {
     let lines = some_lines(400).join("\n") + "\n";

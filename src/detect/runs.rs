@@ -33,11 +33,11 @@ use crate::{
 
 use super::{
     Aspects, Detectors,
-    ahead::fetch,
     batch::Batch,
     deed::Deed,
     evidence::{Entry, FIRSTS, insert},
     memo::{Caller, Kind, Namespace, Notes},
+    prefetch::prefetch,
     request::Request,
 };
 
@@ -143,7 +143,10 @@ impl Runs {
         let form = Form::of(request);
         let hash = hash_of(request, form);
         // It is needed when the other detectors have had their look.
-        self.begun.iter_hash(hash).next().inspect(|run| fetch(*run));
+        self.begun
+            .iter_hash(hash)
+            .next()
+            .inspect(|run| prefetch(*run));
         detectors.observe_each(request);
         self.join(detectors, request, (time, form, hash));
     }

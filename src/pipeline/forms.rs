@@ -96,7 +96,8 @@ impl FormsSeen {
         self.file(source).map(note);
     }
 
-    /// The file, if it is listed so far.
+    /// The file, if it is listed. One that is dropped here has [`LISTED`] smaller ones in any sum that this is a part
+    /// of, so that it is dropped there too.
     fn file(&mut self, source: u64) -> Option<&mut Forms> {
         let last = self.files.last_key_value().map(|(&last, _)| last);
         if self.files.len() >= LISTED && last.is_some_and(|last| source > last) {
@@ -112,9 +113,10 @@ impl FormsSeen {
     pub(super) fn merge(&mut self, other: Self) {
         self.total.merge(&other.total);
         for (source, forms) in other.files {
-            self.files.entry(source).or_default().merge(&forms);
+            if let Some(known) = self.file(source) {
+                known.merge(&forms);
+            }
         }
-        self.shrink();
     }
 
     /// Each file, by name.
@@ -155,14 +157,6 @@ impl FormsSeen {
             troubles.push(trouble("other files", rest));
         }
         troubles
-    }
-
-    /// A file that is dropped here has [`LISTED`] smaller ones in any sum that this is a part of, so that it
-    /// is dropped there too.
-    fn shrink(&mut self) {
-        while self.files.len() > LISTED {
-            self.files.pop_last();
-        }
     }
 }
 

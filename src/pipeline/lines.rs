@@ -260,7 +260,7 @@ impl<'a, S: Study> Lines<'a, S> {
 const MOST_GLUED: u32 = 64;
 
 /// A line without bodies that is no longer than this is kept as it stands while its request is open: it is hardly
-/// longer than what [`Event::compact`] writes, which takes ten times as long.
+/// longer than what [`Event::compact`] puts together piece by piece.
 const LONGEST_KEPT: usize = 2048;
 
 /// What may stand around an event: white space, and the NULs that copytruncate leaves.

@@ -16,8 +16,10 @@ use std::{
     fs::{self, DirEntry, Metadata},
     io::{self, ErrorKind},
     num::NonZero,
+    panic::resume_unwind,
     path::{Path, PathBuf},
-    thread, vec,
+    thread::{self, ScopedJoinHandle},
+    vec,
 };
 
 use glob::{MatchOptions, glob_with};
@@ -317,15 +319,19 @@ fn look_up(entries: &[DirEntry], threads: usize) -> Vec<(PathBuf, io::Result<Met
     let mut shares = entries.chunks(share);
     let first = shares.next().unwrap_or_default();
     thread::scope(|scope| {
-        let others: Vec<_> = shares
-            .map(|share| scope.spawn(move || look_up(share)))
-            .collect();
+        let start = |share| {
+            let other = thread::Builder::new().spawn_scoped(scope, move || look_up(share));
+            other.map_err(|_| share)
+        };
+        let others: Vec<_> = shares.map(start).collect();
         let mut all = look_up(first);
         for other in others {
-            match other.join() {
-                Ok(found) => all.extend(found),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            all.extend(match other.map(ScopedJoinHandle::join) {
+                Ok(Ok(found)) => found,
+                Ok(Err(panic)) => resume_unwind(panic),
+                // Where no more threads can be had.
+                Err(share) => look_up(share),
+            });
         }
         all
     })

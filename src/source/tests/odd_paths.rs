@@ -215,6 +215,29 @@ fn logs_that_only_share_a_name_are_both_read() {
     check_twins(b"", &gzip(&ours), &["text", "packed"]);
 }
 
+/// So many that each thread has some, and one thread few.
+#[test]
+fn a_large_directory_is_the_same_for_any_number_of_threads() {
+    let names: Vec<String> = (0..2500).map(|n| format!("audit-{n:04}.log")).collect();
+    let mut files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), &b"1\n"[..]))
+        .collect();
+    files.extend([(".hidden", &b"2\n"[..]), ("z/below.log", &b"3\n"[..])]);
+    let directory = directory(&files);
+    let root = directory.path();
+    for threads in [0, 1, 2, 3, 100] {
+        let mut walk = Walk::new(&[root.to_owned()]).over(threads);
+        let walked: Vec<String> = walk
+            .by_ref()
+            .map(|input| below(input.name(), root))
+            .collect();
+        assert_eq!(walked.len(), names.len() + 1, "{threads} threads");
+        assert_eq!(walked[..names.len()], names, "{threads} threads");
+        assert_eq!(walk.into_troubles().len(), 1, "the hidden one");
+    }
+}
+
 /// Date-partitioned folders: nothing is known of a folder before it is its turn, and the order is stable.
 #[test]
 fn an_archive_is_walked_one_directory_at_a_time() {

@@ -6,7 +6,7 @@
 
 /// Has the CPU fetch where `value` begins, and goes on at once: what is not in its caches takes a hundred nanoseconds.
 #[inline]
-pub(super) fn fetch<T>(value: &T) {
+pub(super) fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
