@@ -9,12 +9,16 @@
 //!
 //! The law makes this simple: events are split by the day on which they arrived, and go away with their day.
 
+mod part;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::Timestamp,
@@ -34,6 +38,7 @@ use super::{
     scrapes::Scrapes,
     state::Scan,
 };
+use part::{Part, fetch};
 
 /// How many days longer than the newest one the ends of long-running requests are remembered.
 const ENDS: u32 = 1;
@@ -74,15 +79,6 @@ struct Kept {
     cumulative: Cumulative,
     /// What is left of the days that were forgotten, packed.
     outlived: Vec<u8>,
-}
-
-/// A packed part.
-#[derive(Debug)]
-enum Part {
-    /// Stands on the shelf as it is.
-    Shelved,
-    /// Is to be put there.
-    New(Vec<u8>),
 }
 
 /// The sum of some days.
@@ -369,33 +365,7 @@ impl Held {
     }
 }
 
-impl Part {
-    fn unpack<T: DeserializeOwned, S: Shelf>(&self, name: &str, shelf: &S) -> Result<T, S::Error> {
-        match self {
-            Self::Shelved => fetch(shelf, name),
-            Self::New(packed) => Ok(unpack(name, packed)?),
-        }
-    }
-
-    fn save<S: Shelf>(&mut self, name: &str, shelf: &S) -> Result<(), S::Error> {
-        if let Self::New(packed) = self {
-            shelf.put(name, Some(packed))?;
-            *self = Self::Shelved;
-        }
-        Ok(())
-    }
-}
-
-fn fetch<T: DeserializeOwned, S: Shelf>(shelf: &S, name: &str) -> Result<T, S::Error> {
-    let packed = shelf.part(name)?;
-    let packed = packed.ok_or_else(|| damaged(name, &"it is missing"))?;
-    Ok(unpack(name, &packed)?)
-}
-
 /// What a day's part is called.
 fn name(day: Day) -> String {
     format!("{DAY}{day}")
 }
-
-#[cfg(test)]
-mod tests;
